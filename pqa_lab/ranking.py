@@ -147,7 +147,7 @@ class Ranking:
         return ranking_html(self)
 
 
-def rank(photos: Sequence[Any], model: Any = "default") -> Ranking:
+def rank(photos: Sequence[Any], model: Any = "default", names: Sequence[str] | None = None) -> Ranking:
     """Rank photos of one scene.
 
     Parameters
@@ -156,6 +156,8 @@ def rank(photos: Sequence[Any], model: Any = "default") -> Ranking:
         2 to 100 photos of the same scene. One that cannot be read is left out and named.
     model : str, Path or nn.Module
         ``"default"``, the folder of a checkpoint, or a model of ``METHODS`` (then scores count as JODs).
+    names : sequence of str, optional
+        What to call the photos; by default their file names.
 
     Returns
     -------
@@ -170,12 +172,15 @@ def rank(photos: Sequence[Any], model: Any = "default") -> Ranking:
         raise InputError(f"A ranking needs at least two photos of the same scene; got {len(photos)}.")
     if len(photos) > MAX_PHOTOS:
         raise InputError(f"At most {MAX_PHOTOS} photos can be ranked together; got {len(photos)}.")
-    names, images, left_out = [], [], []
-    for number, source in enumerate(photos, 1):
-        name = str(source) if isinstance(source, str | Path) else getattr(source, "name", f"photo {number}")
+    if names is None:
+        names = [str(p) if isinstance(p, str | Path) else f"photo {number}" for number, p in enumerate(photos, 1)]
+    elif len(names) != len(photos):
+        raise InputError(f"{len(photos)} photos but {len(names)} names; give one name a photo.")
+    readable, images, left_out = [], [], []
+    for name, source in zip(names, photos, strict=True):
         try:
             images.append(load_photo(source, max_side=WORKING_SIDE))
-            names.append(name)
+            readable.append(name)
         except BadPhoto as error:
             left_out.append((Path(name).name, str(error)))
     if len(images) < 2:
@@ -183,7 +188,7 @@ def rank(photos: Sequence[Any], model: Any = "default") -> Ranking:
         raise InputError(f"Fewer than two of the photos can be read ({named}).")
     net, calibration, label = load_ranker(model)
     jod = calibration.scale * score_photos(net, images)
-    return assemble(names, images, jod - jod.mean(), calibration, left_out, label)
+    return assemble(readable, images, jod - jod.mean(), calibration, left_out, label)
 
 
 def score_photos(net: Any, images: Sequence[np.ndarray]) -> np.ndarray:

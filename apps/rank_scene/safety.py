@@ -1,0 +1,80 @@
+"""What a server that takes strangers' photos adds to Gradio: a body cap, headers, and nothing left on disk."""
+
+import contextlib
+import os
+import shutil
+import signal
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+MAX_BODY = 200 * 2**20
+KEEP_SECONDS = 600
+
+
+def private_folder() -> Path:
+    """A folder for uploads that only this user can read; set before gradio is imported, removed at exit."""
+    folder = Path(tempfile.mkdtemp(prefix="pqa-lab-"))
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    return folder
+
+
+class Guard:
+    """ASGI middleware: refuses a body that is too large or does not say its size; adds protective headers."""
+
+    def __init__(self, app, max_body: int = MAX_BODY):
+        self.app, self.max_body = app, max_body
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] == "http" and scope["method"] in ("POST", "PUT", "PATCH"):
+            length = dict(scope["headers"]).get(b"content-length")
+            if length is None or not length.isdigit() or int(length) > self.max_body:
+                headers = [(b"content-type", b"text/plain")]
+                await send({"type": "http.response.start", "status": 413, "headers": headers})
+                await send({"type": "http.response.body", "body": b"Too much at once."})
+                return
+
+        async def with_headers(message):
+            if message["type"] == "http.response.start":
+                extra = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"same-origin")]
+                message["headers"] = [*message.get("headers", []), *extra]
+            await send(message)
+
+        await self.app(scope, receive, with_headers)
+
+
+def sweep(folder: Path, age: float) -> None:
+    """Remove files older than ``age`` seconds and the folders that this leaves empty."""
+    now = time.time()
+    for parent, _, files in os.walk(folder, topdown=False):
+        for name in files:
+            path = os.path.join(parent, name)
+            with contextlib.suppress(OSError):  # another sweep or gradio itself was faster
+                if now - os.stat(path).st_ctime > age:
+                    os.remove(path)
+        if parent != str(folder):
+            with contextlib.suppress(OSError):  # not empty
+                os.rmdir(parent)
+
+
+def keep_clean(folder: Path, every: float = 60, age: float = KEEP_SECONDS) -> None:
+    def run() -> None:
+        while folder.exists():
+            time.sleep(every)
+            sweep(folder, age)
+
+    threading.Thread(target=run, daemon=True, name="janitor").start()
+
+
+def run_until_stopped(stop, folder: Path) -> None:
+    """Wait for Ctrl-C or SIGTERM (what containers send), then close the server and remove every upload."""
+    done = threading.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(sign, lambda *_: done.set())
+    while not done.wait(1):
+        pass
+    shutil.rmtree(folder, ignore_errors=True)
+    stop()
+    shutil.rmtree(folder, ignore_errors=True)
