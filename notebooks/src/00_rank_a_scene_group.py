@@ -71,7 +71,7 @@ print(ranking.as_text())
 # **Predict.** What is the chance at 2 JOD: 87 %, 91 % or 95 %? Then run.
 
 # %%
-from scipy.special import ndtr  # noqa: E402
+from scipy.special import ndtr
 
 for difference in (0, 0.5, 1, 2, 3):
     print(f"{difference:3} JOD apart: {ndtr(difference / SIGMA):.0%} prefer the better photo")
