@@ -52,6 +52,39 @@ def quickstart(
     run(out, seed=seed)
 
 
+@app.command("scale")
+def scale_votes(
+    votes: Annotated[Path, typer.Argument(help="Votes (CSV or Parquet), or counts with --counts.")],
+    counts: Annotated[
+        bool, typer.Option("--counts", help="The file is a square CSV: row i preferred to column j.")
+    ] = False,
+    prior: Annotated[str, typer.Option(help="eb, none, pwcmp, or a standard deviation in JOD.")] = "eb",
+    ci: Annotated[Interval, typer.Option(help="How intervals are made.")] = Interval.sandwich,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Also write the table (CSV).")] = None,
+    figure: Annotated[Path | None, typer.Option(help="Also write the figures (one HTML file).")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Turn votes on pairs of images into JODs with intervals."""
+    from pqa_lab import scaling
+    from pqa_lab.report import write_table
+
+    prior_sd = _number(prior)
+    if counts:
+        jods = scaling.scale_counts(scaling.read_counts(votes), prior=prior_sd, ci=ci.value)
+    else:
+        jods = scaling.scale(scaling.read_votes(votes), prior=prior_sd, ci=ci.value)
+    if out is not None:
+        write_table(jods.table, out)
+    if figure is not None:
+        from pqa_lab.report import write_scale_report
+
+        write_scale_report(jods, figure)
+    if as_json:
+        say_json({"table": jods.table.to_dict("records"), "report": jods.report})
+    else:
+        typer.echo(scaling.report_text(jods))
+
+
 @app.command()
 def rank(
     photos: Annotated[list[Path], typer.Argument(help="2 or more photos of one scene.")],
@@ -126,6 +159,13 @@ def lab(
     first = copy_lessons(folder)
     command = [sys.executable, "-m", "jupyterlab", str(first)] + ([] if browser else ["--no-browser"])
     raise typer.Exit(subprocess.call(command))
+
+
+def _number(text: str) -> str | float:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _has(module: str) -> bool:

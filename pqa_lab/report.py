@@ -69,6 +69,14 @@ def table_html(frame: pd.DataFrame) -> str:
     return frame.to_html(index=False, border=0, float_format=lambda value: f"{value:.3f}", na_rep="–")
 
 
+def write_table(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV; the file appears whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    frame.to_csv(part, index=False)
+    os.replace(part, path)
+
+
 def write_page(path: Path, title: str, sections: list[tuple[str, str]]) -> None:
     """Write one page of (heading, HTML) sections; the file appears whole or not at all."""
     body = "".join(f"<h2>{html.escape(heading)}</h2>{content}" for heading, content in sections)
