@@ -3,7 +3,7 @@
 A method is an ``nn.Module`` with ``PyTorchModelHubMixin`` and
 
 - ``Config``: a frozen dataclass; ``__init__(self, config: Config)``; ``config.method`` is its key in ``METHODS``;
-- ``paper(**overrides)`` and ``tiny(**overrides)``: class methods that build the published size and one for two CPU cores;
+- ``paper(**overrides)`` and ``tiny(**overrides)``: class methods, the published size and one for two CPU cores;
 - ``views(train) -> View``: what it looks at;
 - ``forward(views) -> Prediction`` for one view an image, every tensor ``(B, ...)``;
 - ``loss(prediction, batch) -> dict[str, Tensor]``: the key ``"loss"`` is the sum to minimise, the others are its terms;
