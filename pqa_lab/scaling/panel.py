@@ -18,11 +18,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
 
 from pqa_lab.errors import InputError
 
-SIGMA = 1 / ndtri(0.75)  # JOD; the SD of the difference of two sensations
+from .model import SIGMA
+
 START = pd.Timestamp("2026-01-05T09:00:00Z")
 SECONDS_PER_VOTE = 4
 
