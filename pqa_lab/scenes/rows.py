@@ -158,7 +158,7 @@ def find_images(folder: Path) -> list[Path]:
 
 
 def match_images(
-    wanted: Sequence[str], files: Iterable[Path], where: str, strict: bool = True
+    wanted: Sequence[str], files: Iterable[Path], where: object, strict: bool = True
 ) -> tuple[list[Path | None], np.ndarray]:
     """Find the file of every row by its name: exactly, else without regard to case.
 
@@ -168,7 +168,7 @@ def match_images(
         A file name a row.
     files : iterable of Path
         The images that there are.
-    where : str
+    where : object
         Names the place in the messages.
     strict : bool
         Whether rows without an image and images without a row are errors; otherwise they are left out with a warning.

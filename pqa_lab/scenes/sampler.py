@@ -7,8 +7,9 @@ Scores of different scenes are not comparable, so a loss that compares images ne
   into chunks of K; the chunks of all scenes are shuffled together and P of them make a batch, so a scene may come twice
   in a batch. *Ours*: ``distinct=True`` keeps the P scenes of a batch different; a short last batch is filled with
   further random chunks, so that every process takes the same number of equal steps.
-- `PairSampler`: *from public code* of PQE (sunwei925/DN-PIQA): every training image is twice the first of a pair, with a
-  random partner of its scene. *Ours*: no image is its own partner (1 % of the published pairs are), unless it is alone.
+- `PairSampler`: *from public code* of PQE (sunwei925/DN-PIQA): every training image is twice the first of a pair,
+  with a random partner of its scene. *Ours*: no image is its own partner (1 % of the published pairs are), unless it is
+  alone.
 
 Both are batch samplers for ``torch.utils.data.DataLoader(batch_sampler=...)`` and shard themselves: give every process
 its ``rank``. Do not let Accelerate shard the loader a second time.
