@@ -19,8 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from pqa_lab.errors import InputError
-
+from ..errors import InputError
 from .model import SIGMA
 
 START = pd.Timestamp("2026-01-05T09:00:00Z")

@@ -20,8 +20,7 @@ import numpy as np
 from scipy.sparse.csgraph import minimum_spanning_tree
 from scipy.special import log_ndtr, ndtr
 
-from pqa_lab.errors import InputError
-
+from ..errors import InputError
 from .model import SIGMA
 from .newton import Pairs, derivatives, newton
 from .prior import empirical_bayes

@@ -17,10 +17,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from pqa_lab.errors import InputError
+from ..errors import InputError
+from .votes import tally_votes
 
 COLUMNS = ["scene", "first", "second", "preferred", "observer", "answered_at"]
 ANSWERS = ("first", "second", "tie")
@@ -129,7 +129,7 @@ class VoteStore:
         return last[1], last[2]
 
     def votes(self, scene: str | None = None, *, observer: str | None = None, undone: bool = False) -> pd.DataFrame:
-        """The votes table in the order of arrival.
+        """The votes table in the order of arrival; without the column `observer` if nobody gave a name.
 
         Parameters
         ----------
@@ -148,7 +148,8 @@ class VoteStore:
         table = pd.DataFrame(rows, columns=columns)
         for column in set(columns) & {"answered_at", "undone_at"}:
             table[column] = pd.to_datetime(table[column], utc=True, format="ISO8601")
-        return table
+        anonymous = len(table) and table["observer"].isna().all()
+        return table.drop(columns="observer") if anonymous else table
 
     def __len__(self) -> int:
         return self._connection().execute("SELECT COUNT(*) FROM votes WHERE undone_at IS NULL").fetchone()[0]
@@ -161,7 +162,7 @@ class VoteStore:
         int
             How many votes were new. Only rows with `answered_at` can be recognised as already there.
         """
-        rows = _clean(table)
+        rows = _rows(table)
         insert = (
             "INSERT INTO votes (scene, first, second, preferred, observer, answered_at) SELECT ?1, ?2, ?3, ?4, ?5, ?6 "
             "WHERE ?6 IS NULL OR NOT EXISTS (SELECT 1 FROM votes WHERE scene = ?1 AND observer IS ?5 "
@@ -190,7 +191,7 @@ class VoteStore:
 
     def load(self, path: str | Path) -> int:
         """Take in a .csv or .parquet file of votes; see `add_votes`."""
-        return self.add_votes(read_votes(path))
+        return self.add_votes(_read(Path(path)))
 
     # Plans: which pairs an observer is still to see, front first.
 
@@ -212,9 +213,8 @@ class VoteStore:
         return self._connection().execute(query, (scene, observer)).fetchall()
 
 
-def read_votes(path: str | Path) -> pd.DataFrame:
-    """Read a .csv or .parquet votes file; names stay text, so that "007" and "NA" remain what they are."""
-    path = Path(path)
+def _read(path: Path) -> pd.DataFrame:
+    """Names stay text, so that images called 007 and NA remain what they are."""
     if not path.is_file():
         raise InputError(f"There is no votes file {path}.")
     try:
@@ -223,35 +223,26 @@ def read_votes(path: str | Path) -> pd.DataFrame:
         if path.suffix == ".csv":
             return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (ValueError, OSError) as error:
-        raise InputError(f"{path.name} cannot be read as votes: {str(error).splitlines()[0]}.") from error
+        raise InputError(f"{path.name} cannot be read as votes: {str(error).strip().splitlines()[0]}.") from error
     raise InputError(f"Votes are read from .csv or .parquet, not from {path.suffix or path.name!r}.")
 
 
-def _clean(table: pd.DataFrame) -> list[tuple]:
-    """Rows ready for the store, or a sentence on the first one that is not a vote."""
-    missing = [column for column in ("first", "second", "preferred") if column not in table]
-    if missing:
-        raise InputError(f"The votes lack the column {missing[0]!r}; needed are first, second and preferred.")
-    n = len(table)
-    columns = {name: table[name].to_numpy(dtype=object) if name in table else np.full(n, None) for name in COLUMNS}
-    times = pd.to_datetime(pd.Series(columns["answered_at"]).replace("", None), utc=True, errors="coerce")
-    given = pd.Series(columns["answered_at"]).replace("", None).notna()
-    rows = []
-    for k in range(n):
-        scene, first, second, preferred, observer = (columns[name][k] for name in COLUMNS[:5])
-        if pd.isna(first) or pd.isna(second) or first == "" or second == "":
-            raise InputError(f"Vote {k + 1} names no image; give both first and second.")
-        if str(first) == str(second):
-            raise InputError(f"Vote {k + 1} compares {first!r} with itself; take it out.")
-        if preferred not in ANSWERS:
-            raise InputError(f'Vote {k + 1} prefers {preferred!r}; an answer is "first", "second" or "tie".')
-        if given[k] and pd.isna(times[k]):
-            raise InputError(f"Vote {k + 1} was answered at {columns['answered_at'][k]!r}, which is no time.")
-        scene = "" if scene is None or pd.isna(scene) else str(scene)
-        observer = None if observer is None or pd.isna(observer) or observer == "" else str(observer)
-        when = None if pd.isna(times[k]) else _text(times[k].to_pydatetime())
-        rows.append((scene, str(first), str(second), preferred, observer, when))
-    return rows
+def _rows(table: pd.DataFrame) -> list[tuple]:
+    """The columns of the store, or a sentence on the first thing that is not a vote."""
+    if {"winner", "loser"} <= set(table) and "preferred" not in table:
+        table = table.rename(columns={"winner": "first", "loser": "second"}).assign(preferred="first")
+    # An empty cell of a text file is no name.
+    table = table.replace("", None).dropna(axis="columns", how="all").astype({"first": object, "second": object})
+    tally_votes(table, duplicates="keep")
+    when = table.get("answered_at", pd.Series(None, index=table.index, dtype=object))
+    times = pd.to_datetime(when, utc=True, errors="coerce", format="ISO8601")
+    if (times.isna() & when.notna()).any():
+        raise InputError(f"A vote was answered at {when[times.isna() & when.notna()].iloc[0]!r}, which is no ISO time.")
+    scenes = table["scene"].astype(str) if "scene" in table else ["all"] * len(table)
+    observers = table["observer"].astype(str) if "observer" in table else [None] * len(table)
+    texts = [None if pd.isna(time) else _text(time) for time in times]
+    names = table["first"].astype(str), table["second"].astype(str)
+    return list(zip(scenes, *names, table["preferred"], observers, texts, strict=True))
 
 
 def _open(path: Path) -> sqlite3.Connection:
