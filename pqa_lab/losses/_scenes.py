@@ -1,7 +1,7 @@
 """What the losses share: which images belong together, and in which precision to compute.
 
-A batch holds images of several scenes in any order. JODs of different scenes are not comparable (survey, section 2), so a
-loss compares images of one scene only.
+A batch holds images of several scenes in any order. JODs of different scenes are not comparable (survey, section 2), so
+a loss compares images of one scene only.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 r"""Fidelity loss of PQE (survey 3.3, Eq. 4-6; SJTU MMLab), after Tsai et al., FRank, SIGIR 2007.
 
-| *stated* | in words: a binary label from the JODs of a same-scene pair, the standard Normal CDF with "the variance fixed to |
-| | one", the fidelity loss |
-| *from public code* | LIQE@a64655f: hard label (1/2 on ties) and Phi(difference); DN-PIQA@babb093 = PQE: *soft* label Phi(JOD |
-| | difference) and Phi(difference); both add 1e-8 inside the roots; all same-scene pairs (LIQE) |
-| *inferred* | the symbols of Eq. 4-6, from the LIQE paper: each score has variance one, so a difference has sqrt(2) |
+- *Stated*, in words: a binary label from the JODs of a same-scene pair; the standard Normal CDF with "the variance ...
+  fixed to one"; the fidelity loss.
+- *From public code*: zwx8981/LIQE@a64655f has the hard label (1/2 on ties), Phi(difference) and all pairs of a data
+  set; sunwei925/DN-PIQA@babb093, which is PQE, has a *soft* label Phi(JOD difference) and Phi(difference). Both add
+  1e-8 inside the roots.
+- *Inferred*: the symbols of Eq. 4-6, from the LIQE paper; each score has variance one, so a difference has 2.
 
 The code departs from the survey's equations in the label and in the scale. The defaults here are the equations; the
 code's reading is ``label="soft", sigma=1, eps=1e-8``.
@@ -69,10 +70,10 @@ def fidelity_loss(
     Invariant, scene by scene, to a shift of the predictions and to a shift of the targets; the hard label also to any
     increasing map of a scene's targets. Not invariant to the predictions' scale.
 
-    Bounded: a pair that is wrong by z standard deviations pulls with exp(-z^2 / 4), so hopelessly wrong pairs (z < -18 in
-    float32, < -54 in float64) pull with an exact 0. That is the loss itself, not the arithmetic: the roots are taken in
-    log space, where no gradient is infinite or NaN. Keep early predictions within a few units, or start with
-    `pairwise_logistic_loss`, which pulls on them with full force.
+    Bounded: a pair that is wrong by z standard deviations pulls with exp(-z^2 / 4), so hopelessly wrong pairs (z < -21
+    in float32, < -55 in float64) pull with an exact 0. That is the loss itself, not the arithmetic: the roots are taken
+    in log space, where no gradient is infinite or NaN. Keep early predictions within a few units, or start with
+    `pairwise_logistic_loss`, which pulls on such pairs with full force.
     """
     pred, target = check(pred, target, scene)
     if label not in ("hard", "soft"):

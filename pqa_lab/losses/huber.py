@@ -1,7 +1,8 @@
 r"""Huber loss of SAR (survey 3.5; SECE-SYSU).
 
-| *stated* | "the Huber loss, with a hyperparameter of 0.2" |
-| *inferred* | that the hyperparameter is delta of the classical form (not beta of the smooth L1, which is this over delta) |
+- *Stated*: "the Huber loss, with a hyperparameter of 0.2".
+- *Inferred*: that the hyperparameter is the delta of the classical form. Read as the beta of a smooth L1 it would be
+  this loss over delta: the same optimum, five times the step.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 r"""L1 loss of HyperIQA (survey 2.1, baseline 1).
 
-| *from public code* (SSL92/hyperIQA@c42e727) | L1 between score and label |
-| *inferred* | that the organisers kept it on PIQ23: their training code is not public |
+- *From public code* (SSL92/hyperIQA@c42e727): L1 between score and label.
+- *Inferred*: that the organisers kept it on PIQ23; their training code is not public.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 r"""MSE and scene cross-entropy of MoNet (survey 3.4; I2Group).
 
-| *stated* | MSE on the scores, cross-entropy on the scene |
-| *inferred* | the weight 1 : 1 |
+- *Stated*: MSE on the scores, cross-entropy on the scene.
+- *Inferred*: the weight 1 : 1.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 r"""Pairwise logistic loss (RankNet: Burges et al., ICML 2005) on the pairs of a scene.
 
-No team states it; it is the relative of the fidelity loss (Eq. 6) that is not bounded, so a pair that is badly wrong still
-pulls with full force.
+No team states it; it is the relative of the fidelity loss (Eq. 6) that is not bounded, so a pair that is badly wrong
+still pulls with full force.
 """
 
 from __future__ import annotations

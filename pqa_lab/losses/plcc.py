@@ -25,7 +25,7 @@ def plcc_loss(pred: Tensor, target: Tensor, scene: Tensor, eps: float = 1e-8) ->
         Predicted quality (any scale) and JOD.
     scene : integer Tensor, shape (B,)
     eps : float
-        Added to both norms.
+        Least value of both norms.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def plcc_loss(pred: Tensor, target: Tensor, scene: Tensor, eps: float = 1e-8) ->
     y, y_norm = _centred(target, member)
     spread = torch.where(member, target, -torch.inf).amax(1) > torch.where(member, target, torch.inf).amin(1)  # (P,)
     # r = <x, y> / (|x| |y|)
-    r = (x * y).sum(dim=1) / ((x_norm + eps) * (y_norm + eps))  # (P,)
+    r = (x * y).sum(dim=1) / (x_norm.clamp(min=eps) * y_norm.clamp(min=eps))  # (P,)
     return torch.where(spread, 1 - r, 0.0).sum() / spread.sum().clamp(min=1)
 
 

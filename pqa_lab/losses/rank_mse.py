@@ -1,8 +1,9 @@
 r"""Merged MSE and ranking loss of BDVQA (survey 3.2, Eq. 3; ByteDance).
 
-| *stated* | rank loss and MSE are combined "to increase the model same-scene ranking ability" |
-| *from public code* | the margin form and its mask of hard pairs: sunwei925/SimpleVQA@017edda, not BDVQA's own (none is public) |
-| *inferred* | the form of Eq. 3, whose formula the survey's text lost; lambda = 1; same-scene pairs only |
+- *Stated*: rank loss and MSE are combined "to increase the model same-scene ranking ability".
+- *From public code*, though not BDVQA's, of which none is public: the margin form and its mask of hard pairs
+  (sunwei925/SimpleVQA@017edda).
+- *Inferred*: the form of Eq. 3, whose formula the survey's text lost; lambda = 1; same-scene pairs only.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 r"""Scale-shift-invariant loss of RQ-Net (survey 3.1, Eq. 1-2; Xidian IPPL, the winner).
 
-| *stated* | Eq. 1-2 in words: predictions and ground truth mapped, scene by scene, to zero shift and unit scale; P = 4, K = 32 |
-| *from public code* (ZachL1/SIND@65fbe22) | shift = lower median, scale = mean absolute deviation from it, 1e-8 added to |
-| | the scale, gradients through both, mean over a scene, then over the scenes that are present |
-| *inferred* | nothing |
+- *Stated*, in words: predictions and ground truth are mapped, scene by scene, to zero shift and unit scale; P = 4
+  scenes of K = 32 images a batch.
+- *From public code* (ZachL1/SIND@65fbe22): the shift is the lower median, the scale the mean absolute deviation from it
+  plus 1e-8; gradients flow through both; mean over a scene, then over the scenes that are present.
 
 The same idea as the depth loss of MiDaS (arXiv 1907.01341), there with half the weight.
 """
@@ -41,7 +41,7 @@ def scale_shift_invariant_loss(pred: Tensor, target: Tensor, scene: Tensor, eps:
     Notes
     -----
     Invariant, scene by scene, to ``a * pred + b`` and ``a * target + b`` with a > 0; not to a sign flip. A lone image
-    gives 0. The gradient grows as 1 / sigma of the predictions: where a scene's predictions are all but equal it is very
+    gives 0. The gradient grows as 1 / sigma of the predictions: where those of a scene are all but equal it is very
     large (finite, up to 1 / eps), so clip its norm or use Adam.
     """
     pred, target = check(pred, target, scene)
