@@ -228,5 +228,7 @@ def _entry(image: Any) -> Any:
 
 def _plain(values: pd.Series, kind: str) -> list:
     """Python values with None for what is missing."""
-    convert = {"string": str, "float64": float, "int64": int}[kind]
-    return [None if pd.isna(value) else convert(value) for value in values]
+    present = values.notna()
+    plain = values.astype(object).mask(~present, None)
+    plain[present] = values[present].astype({"string": str, "float64": float, "int64": int}[kind])
+    return plain.tolist()
