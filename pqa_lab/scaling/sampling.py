@@ -250,13 +250,14 @@ def _a_optimal(mean, covariance, allowed, n, rng):
     covariance = covariance.copy()
     square = covariance @ covariance
     open_, batch = np.ones(len(i), bool), []
-    jitter = 1 + 1e-6 * rng.random(len(i))
+    # t hardly moves within a batch, v does; lambda is kept. The jitter keeps ties from always going the same way.
+    information = _outlook(mean, covariance, i, j)[2] * (1 + 1e-6 * rng.random(len(i)))
     for _ in range(min(n, len(i))):
-        _, v, information = _outlook(mean, covariance, i, j)
-        k = information / (v + SIGMA**2)
+        diagonal = np.diagonal(covariance)
+        k = information / (diagonal[i] + diagonal[j] - 2 * covariance[i, j] + SIGMA**2)
         diagonal = np.diagonal(square)
         # trace(S) falls by k |u|^2,   |u|^2 = (S^2)_ii + (S^2)_jj - 2 (S^2)_ij
-        fall = k * (diagonal[i] + diagonal[j] - 2 * square[i, j]) * jitter
+        fall = k * (diagonal[i] + diagonal[j] - 2 * square[i, j])
         best = int(np.argmax(np.where(open_, fall, -np.inf)))
         batch.append((i[best], j[best]))
         open_[best] = False

@@ -82,19 +82,29 @@ class VoteStore:
                 connection.execute("ROLLBACK")
             raise
 
-    def add(self, scene: str, first: str, second: str, preferred: str, observer: str | None = None) -> int:
+    def add(
+        self, scene: str, first: str, second: str, preferred: str, observer: str | None = None, turn: int | None = None
+    ) -> int | None:
         """Store one vote and cross the pair off the observer's plan; on return it is on the disk.
+
+        Parameters
+        ----------
+        preferred : {"first", "second", "tie"}
+        turn : int, optional
+            What `turn` said when the pair was shown.
 
         Returns
         -------
-        int
-            The id of the vote, increasing over all observers.
+        int or None
+            The id of the vote, increasing over all observers; None, and nothing stored, if the turn is over.
         """
         if preferred not in ANSWERS:
             raise InputError(f'An answer is "first", "second" or "tie", not {preferred!r}.')
         if first == second:
             raise InputError(f"{first!r} is compared with itself; a vote needs two different images.")
         with self._writing() as connection:
+            if turn is not None and turn != self.turn(scene, observer):
+                return None
             cursor = connection.execute(
                 "INSERT INTO votes (scene, first, second, preferred, observer, answered_at) VALUES (?, ?, ?, ?, ?, ?)",
                 (str(scene), str(first), str(second), preferred, observer, _now()),
@@ -150,6 +160,16 @@ class VoteStore:
             table[column] = pd.to_datetime(table[column], utc=True, format="ISO8601")
         anonymous = len(table) and table["observer"].isna().all()
         return table.drop(columns="observer") if anonymous else table
+
+    def count(self, scene: str, observer: str) -> int:
+        """Standing votes of one observer in a scene."""
+        query = "SELECT COUNT(*) FROM votes WHERE scene = ? AND observer = ? AND undone_at IS NULL"
+        return self._connection().execute(query, (scene, observer)).fetchone()[0]
+
+    def turn(self, scene: str, observer: str) -> int:
+        """How often the observer has voted or taken back a vote in a scene: it only grows."""
+        query = "SELECT COUNT(*) + COUNT(undone_at) FROM votes WHERE scene = ? AND observer = ?"
+        return self._connection().execute(query, (scene, observer)).fetchone()[0]
 
     def __len__(self) -> int:
         return self._connection().execute("SELECT COUNT(*) FROM votes WHERE undone_at IS NULL").fetchone()[0]
