@@ -1,4 +1,4 @@
-"""One observer at the pairs of one scene: what to show, the answer, undo, ties, resume. Names only: no photos, no Jupyter.
+"""One observer at the pairs of one scene: what to show, the answer, undo, ties, resume. No photos, no Jupyter.
 
 The faces over it (the annotator and the buttons in `pqa_lab.widgets`, the voting tab of the app) ask `current`, show it
 and call `answer`. Everything lives in the `VoteStore`: a session made again over the same store goes on where it was.
