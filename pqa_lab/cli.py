@@ -109,6 +109,105 @@ def rank(
 
 
 @app.command()
+def train(
+    method: Annotated[str, typer.Argument(help="A key of `pqa-lab methods`, for example hyperiqa.")],
+    data: Annotated[
+        str, typer.Option(help="simulated, simulated:50x100, piq23:DIR, folder:DIR, a parquet file, …")
+    ] = "simulated",
+    out: Annotated[Path, typer.Option(help="Folder for the history and the checkpoints.")] = Path("outputs/train"),
+    preset: Preset = Preset.tiny,
+    steps: Annotated[int | None, typer.Option(help="Optimizer steps instead of the recipe's epochs.")] = None,
+    seed: int = 0,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda; default: a GPU if there is one.")] = None,
+    pretrained: Annotated[
+        bool, typer.Option("--pretrained", help="Fetch the backbone's weights from the hub.")
+    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+) -> None:
+    """Train a method; a validation part of the training scenes chooses the checkpoint, never the test scenes."""
+    from pqa_lab.ranking import calibrate
+    from pqa_lab.scenes import load_rows
+    from pqa_lab.training import fit, predict, save_checkpoint, split_validation
+
+    known, held_out = split_validation(load_rows(data, part="train"), seed=seed)
+    chosen = _method(method)
+    options = {"pretrained": True} if pretrained else {}
+    model = chosen.tiny(**options) if preset is Preset.tiny else chosen.paper(**options)
+    history = fit(model, known, held_out, out=out, seed=seed, max_steps=steps, device=device, resume=resume)
+    calibration = calibrate(predict(model, held_out))
+    save_checkpoint(model, out / "model", calibration=vars(calibration), data=data, seed=seed)
+    best = history.best["val_srcc"] if history.best else float("nan")
+    typer.echo(
+        f"validation SRCC {best:.3f} (median over {len(set(held_out['scene']))} scenes)   model: {out / 'model'}"
+    )
+
+
+@app.command()
+def evaluate(
+    checkpoint: Annotated[Path, typer.Argument(help="Folder with model.safetensors and config.json.")],
+    data: Annotated[str, typer.Option(help="As for train; its test part is used.")] = "simulated",
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Also write the scores, one row an image (parquet).")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score the test scenes with a checkpoint: SRCC, PLCC, KRCC in every scene, then medians over scenes."""
+    from pqa_lab.evaluation import per_scene, save_evaluation, summarize
+    from pqa_lab.scenes import load_rows
+    from pqa_lab.training import load_checkpoint, predict
+
+    model = load_checkpoint(checkpoint)
+    frame = predict(model, load_rows(data, part="test"))
+    scenes, summary = per_scene(frame, fit=False), summarize(frame)
+    if out is not None:
+        save_evaluation(frame.assign(method=model.config.method), out)
+    if as_json:
+        say_json({"scenes": scenes.to_dict("records"), "summary": summary.reset_index().to_dict("records")})
+        return
+    typer.echo(scenes[["scene", "n", "srcc", "plcc", "krcc"]].round(3).to_string(index=False))
+    typer.echo(summary.round(3).to_string())
+    if data.startswith("simulated"):
+        typer.echo("Simulated scenes: not a result on PIQ23.")
+
+
+@app.command()
+def methods(
+    time_each: Annotated[bool, typer.Option("--time", help="Also time one image (builds every model).")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the methods: survey section, parameters here and in the survey, FLOPs."""
+    from pqa_lab.methods.table import methods_table
+
+    table = methods_table(time=time_each)
+    if as_json:
+        say_json(table.reset_index().to_dict("records"))
+    else:
+        typer.echo(table.to_string(index=False))
+
+
+@app.command()
+def submission(
+    checkpoint: Annotated[str, typer.Argument(help="'default' or a checkpoint folder.")],
+    root: Annotated[Path, typer.Argument(help="The challenge folder with images.csv and images/.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The table, or a folder for it.")] = Path("results"),
+    last_name: Annotated[str, typer.Option(help="For the file name that the kit asks for.")] = "LAST_NAME",
+    first_name: str = "FIRST_NAME",
+    check: Annotated[bool, typer.Option(help="Measure the model against the kit's limits.")] = True,
+) -> None:
+    """Score the challenge's images, write its result table, and check the model against its limits."""
+    from pqa_lab.ranking import load_ranker
+    from pqa_lab.scenes import check_limits, load_challenge, load_photo, write_submission
+    from pqa_lab.training import predict
+
+    rows = load_challenge(root)
+    model, _, name = load_ranker(checkpoint)
+    written = write_submission(root, predict(model, rows)["score"].tolist(), out, last_name, first_name)
+    typer.echo(f"{len(rows)} images in {len(set(rows['scene']))} scenes scored by {name}: {written}")
+    if check:
+        typer.echo(check_limits(model, photo=load_photo(rows[0]["image"])).round(4).to_string())
+
+
+@app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Say what is installed, what is missing and how to mend it."""
     from dataclasses import asdict
@@ -161,6 +260,14 @@ def lab(
     raise typer.Exit(subprocess.call(command))
 
 
+def _method(name: str) -> type:
+    from pqa_lab.methods import METHODS
+
+    if name not in METHODS:
+        raise InputError(f"There is no method {name!r}; choose one of {', '.join(METHODS)}.")
+    return METHODS[name]
+
+
 def _number(text: str) -> str | float:
     try:
         return float(text)
@@ -174,21 +281,26 @@ def _has(module: str) -> bool:
     return find_spec(module) is not None
 
 
+# Newer Typer carries its own copy of click, older Typer imports it: the common ancestor of usage errors, either way.
+ClickError = next(cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException")
+
+
 def main() -> None:
     """Entry point: usage errors and ``InputError`` become one line and exit status 2."""
-    import click
-
     try:
         status = app(standalone_mode=False)
     except InputError as error:
         status = fail(str(error))
-    except click.exceptions.NoArgsIsHelpError as error:
-        typer.echo(error.ctx.get_help())
-        status = 0
-    except click.ClickException as error:
-        where = f" (see {error.ctx.command_path} --help)" if getattr(error, "ctx", None) else ""
-        status = fail(error.format_message() + where)
-    except (KeyboardInterrupt, click.Abort):
+    except ClickError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            typer.echo(error.format_message())
+            status = 0
+        else:
+            context = getattr(error, "ctx", None)
+            status = fail(
+                error.format_message().rstrip(".") + "." + (f" See {context.command_path} --help." if context else "")
+            )
+    except (KeyboardInterrupt, typer.Abort):
         status = fail("Stopped.", 130)
     sys.exit(status or 0)
 

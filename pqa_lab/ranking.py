@@ -32,8 +32,8 @@ WORKING_SIDE = 1536  # pixels on the longer side; detail finer than that is not 
 class Calibration:
     """From scores to JODs: ``jod = scale * score``, wrong by a normal error of ``error_sd`` JOD an image."""
 
-    scale: float
-    error_sd: float
+    scale: float = 1.0
+    error_sd: float = 1.0
 
 
 def calibrate(frame: pd.DataFrame) -> Calibration:
@@ -260,13 +260,13 @@ def load_ranker(model: Any) -> tuple[Any, Calibration, str]:
         return _load_checkpoint(str(DEFAULT_MODEL if str(model) == "default" else model))
     if not hasattr(model, "views"):
         raise InputError("model must be 'default', the folder of a checkpoint, or a model of pqa_lab.methods.METHODS.")
-    return model, Calibration(1.0, 1.0), type(model).__name__
+    calibration = Calibration(**getattr(model, "facts", {}).get("calibration", {}))
+    return model, calibration, type(model).__name__
 
 
 @lru_cache(maxsize=2)
 def _load_checkpoint(folder: str) -> tuple[Any, Calibration, str]:
-    from pqa_lab.training.checkpoint import load_checkpoint, read_facts
+    from pqa_lab.training import load_checkpoint
 
     net = load_checkpoint(folder)
-    calibration = Calibration(**read_facts(folder).get("calibration", {"scale": 1.0, "error_sd": 1.0}))
-    return net, calibration, f"{net.config.method} ({Path(folder).name})"
+    return net, Calibration(**net.facts.get("calibration", {})), f"{net.config.method} ({Path(folder).name})"
