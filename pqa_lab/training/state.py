@@ -99,7 +99,12 @@ def read_state(
         raise InputError(
             f"The run in {folder.parent} had other settings ({was}, now {now}): resume with the same ones."
         )
-    model.load_state_dict(_part(tensors, "model/"))
+    try:
+        model.load_state_dict(_part(tensors, "model/"))
+    except RuntimeError:
+        raise InputError(
+            f"The run in {folder.parent} does not fit this model: build it as it was built then."
+        ) from None
     if ema is not None:
         ema.load_state_dict(_part(tensors, "ema/"))
     moments: dict[int, dict[str, Tensor]] = {}
