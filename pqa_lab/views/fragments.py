@@ -5,10 +5,10 @@ resizing, and the mini-patches are spliced into one 224 x 224 mosaic: what blur,
 survives, at 2 % of the pixels, and each mini-patch still stands where it was in the composition.
 
 Sources: FAST-VQA (ECCV 2022) and RQ-Net (survey, section 3.1).
-*Stated*: 7 x 7 = 49 squares of 32 x 32. *From public code*: RQ-Net first resizes the short side to 672 and draws one row
-offset per grid row and one column offset per grid column (7 + 7 numbers); FAST-VQA draws an offset per cell (49 pairs)
-and enlarges photos smaller than the mosaic; RQ-Net's nine test-time layouts put every mini-patch at the same corner,
-edge or centre of its cell. *Ours*: the last possible offset may be drawn too (FAST-VQA's draw leaves it out).
+*Stated*: 7 x 7 = 49 squares of 32 x 32. *From public code*: RQ-Net first resizes the short side to 672 and draws one
+row offset per grid row and one column offset per grid column (7 + 7 numbers); FAST-VQA draws an offset per cell (49
+pairs) and enlarges photos smaller than the mosaic; RQ-Net's nine test-time layouts put every mini-patch at the same
+corner, edge or centre of its cell. *Ours*: the last possible offset may be drawn too (FAST-VQA's draw leaves it out).
 """
 
 import numpy as np
@@ -101,7 +101,7 @@ def fixed_offsets(
 
 
 def splice(photo: np.ndarray, grid: int, patch: int, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """The mosaic (grid * patch, grid * patch, 3) of the mini-patches at the given offsets (grid, grid) in their cells."""
+    """The mosaic (grid * patch, grid * patch, 3) of mini-patches at the given offsets (grid, grid) in their cells."""
     cell_height, cell_width = photo.shape[0] // grid, photo.shape[1] // grid
     cell, pixel = np.arange(grid), np.arange(patch)
     y = (cell[:, None] * cell_height + rows)[:, None, :, None] + pixel[None, :, None, None]  # (g, p, g, 1)
