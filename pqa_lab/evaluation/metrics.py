@@ -70,8 +70,8 @@ def plcc(score: np.ndarray, jod: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Pearson on the raw scores, (..., S); NaN where either side is constant."""
     x, y = _centred(score, sizes), _centred(jod, sizes)  # (..., N)
     with np.errstate(invalid="ignore", divide="ignore"):
-        # r = sum (x - mx)(y - my) / (|x - mx| |y - my|)
-        r = _sum(x * y, sizes) / (np.sqrt(_sum(x * x, sizes)) * np.sqrt(_sum(y * y, sizes)))
+        # r = sum (x - mx)(y - my) / (|x - mx| |y - my|); one root of the product, so that x = y gives exactly 1
+        r = _sum(x * y, sizes) / np.sqrt(_sum(x * x, sizes) * _sum(y * y, sizes))
     return np.where(constant(score, sizes) | constant(jod, sizes), np.nan, np.clip(r, -1.0, 1.0))
 
 
