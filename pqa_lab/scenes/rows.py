@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import PIL.Image
 from datasets import Dataset, Features, Image, Value
 
 from pqa_lab.errors import InputError
@@ -102,10 +101,6 @@ def photo(entry: Any, max_side: int | None = None) -> np.ndarray:
         raise InputError("This row has scores but no image: load the images with the scores.")
     if isinstance(entry, dict):
         entry = entry["bytes"] if entry.get("bytes") is not None else entry["path"]
-    if str(entry)[-4:].lower() == ".bmp":
-        # The photo door is closed to BMP files, which nobody's camera writes; a data set's own are opened here.
-        with PIL.Image.open(entry) as image:
-            return load_photo(image, max_side=max_side)
     return load_photo(entry, max_side=max_side)
 
 
@@ -158,9 +153,9 @@ def find_images(folder: Path) -> list[Path]:
 
 
 def match_images(
-    wanted: Sequence[str], files: Iterable[Path], where: object, strict: bool = True
+    wanted: Sequence[str], files: Iterable[Path], where: object, strict: bool = True, spare_is_bad: bool = True
 ) -> tuple[list[Path | None], np.ndarray]:
-    """Find the file of every row by its name: exactly, else without regard to case.
+    """Find the file of every row by its name: exactly, else without regard to case, else (no ending) by its stem.
 
     Parameters
     ----------
@@ -172,6 +167,8 @@ def match_images(
         Names the place in the messages.
     strict : bool
         Whether rows without an image and images without a row are errors; otherwise they are left out with a warning.
+    spare_is_bad : bool
+        Whether images without a row are worth a word at all.
 
     Returns
     -------
@@ -182,14 +179,18 @@ def match_images(
     """
     files = list(files)
     exact = {path.name: path for path in files}
-    loose = {path.name.lower(): path for path in files}
+    loose = {path.stem.lower(): path for path in files} | {path.name.lower(): path for path in files}
     paths = [exact.get(name) or loose.get(name.lower()) for name in wanted]
     found = np.array([path is not None for path in paths])
     missing = [name for name, path in zip(wanted, paths, strict=True) if path is None]
     used = {path for path in paths if path is not None}
-    spare = [path.name for path in files if path not in used]
+    spare = [path.name for path in files if path not in used and spare_is_bad]
     report(missing, f"{len(missing)} of {len(wanted)} rows have no image in {where} ({some(missing)})", strict)
-    report(spare, f"{len(spare)} of {len(files)} images in {where} have no row ({some(spare)})", strict)
+    report(
+        spare if spare_is_bad else [],
+        f"{len(spare)} of {len(files)} images in {where} have no row ({some(spare)})",
+        strict,
+    )
     if not found.any():
         raise InputError(f"None of the {len(wanted)} rows has an image in {where}: is it the right folder?")
     return paths, found
