@@ -7,43 +7,54 @@ any scorer. Much of the literature does fit, so the toolkit gives both and names
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import least_squares
 from scipy.special import expit
 
 MIN_IMAGES = 5  # one more than the parameters: below, the curve passes through every point
+_LOG_WIDTH = (-4.0, 3.0)  # of beta_4, in standard deviations of the scores
+_STEPS = np.linspace(-1, 1, 7)
 
 
-def fit_logistic(score: np.ndarray, jod: np.ndarray) -> np.ndarray | None:
-    r"""Least-squares fit of one scene; the fitted JODs (n,), or None where there is no fit.
+def fit_logistic(score: np.ndarray, jod: np.ndarray) -> tuple[np.ndarray, float] | None:
+    r"""Least-squares fit of one scene.
 
     .. math:: f(s) = \beta_2 + \frac{\beta_1 - \beta_2}{1 + e^{-(s - \beta_3) / |\beta_4|}}
 
-    The direction is free, as in the public code: a decreasing curve means that the scorer is upside down there.
-    Three starts (a step, a curve, nearly a line) on standardised scores, so the result does not depend on their units;
-    the best is kept. None: fewer than five images, a constant side, or a fit that did not converge or came out flat.
+    For a given centre and width the best beta_1 and beta_2 are a linear regression, so the best fit is the curve whose
+    correlation with the JODs is largest: a search over two parameters, on a grid that is refined around its best
+    point. It needs no start and cannot diverge. Scores are standardised first, so their units do not matter; the width
+    lies between 0.02 (a step) and 20 standard deviations (a line).
+
+    Parameters
+    ----------
+    score, jod : array, shape (n,)
+
+    Returns
+    -------
+    (fitted, correlation) or None
+        Fitted JODs, shape (n,), and their correlation with ``jod``, negative where the curve decreases: the direction
+        is free, as in the public code, but an upside-down scorer must not come out as a good one. None where there is
+        no fit: fewer than five images, or a constant side.
     """
     if len(score) < MIN_IMAGES or np.ptp(score) == 0 or np.ptp(jod) == 0:
         return None
     x = (score - score.mean()) / score.std()
     y = (jod - jod.mean()) / jod.std()
-    up = 1.0 if x @ y >= 0 else -1.0
-    # b4 = exp(b): positive, and kept where the curve is neither a jump between two points nor a straight line
-    lowest, highest = np.array([-20.0, -20.0, -6.0, -4.0]), np.array([20.0, 20.0, 6.0, 3.0])
+    ordered, reach = np.sort(x), np.array([(np.ptp(x) + 4) / 30, 0.5])
+    # Candidates (centre, log width): an even grid for curves, and between every two scores for steps.
+    grid = _product(np.linspace(ordered[0] - 2, ordered[-1] + 2, 31), np.linspace(*_LOG_WIDTH, 15))
+    grid = np.concatenate([grid, _product((ordered[1:] + ordered[:-1]) / 2, np.array([-4.0, -3.0, -2.0]))])  # (G, 2)
+    for _ in range(12):
+        curve = expit((x - grid[:, :1]) / np.exp(grid[:, 1:]))  # (G, n)
+        curve -= curve.mean(axis=1, keepdims=True)
+        norm = np.linalg.norm(curve, axis=1)
+        r = np.where(norm > 1e-7, curve @ y / np.maximum(norm, 1e-7), 0.0) / np.linalg.norm(y)  # (G,)
+        at = np.abs(r).argmax()
+        best, best_norm, best_r = curve[at], norm[at], r[at]
+        grid = grid[at] + reach * _product(_STEPS, _STEPS)  # (49, 2)
+        grid[:, 1] = grid[:, 1].clip(*_LOG_WIDTH)
+        reach = reach / 2.5
+    return jod.mean() + jod.std() * best * (best @ y) / best_norm**2, float(best_r)
 
-    def curve(b: np.ndarray) -> np.ndarray:
-        return b[1] + (b[0] - b[1]) * expit((x - b[2]) / np.exp(b[3]))
 
-    def jacobian(b: np.ndarray) -> np.ndarray:
-        z = (x - b[2]) / np.exp(b[3])
-        p = expit(z)
-        slope = (b[0] - b[1]) * p * (1 - p)
-        return np.stack([p, 1 - p, -slope / np.exp(b[3]), -slope * z], axis=1)  # (n, 4)
-
-    top, bottom = (y.max(), y.min()) if up > 0 else (y.min(), y.max())
-    starts = [(top, bottom, 0.0, np.log(0.25)), (top, bottom, 0.0, 0.0), (3 * top, 3 * bottom, 0.0, np.log(3.0))]
-    fits = [least_squares(lambda b: curve(b) - y, s, jac=jacobian, bounds=(lowest, highest)) for s in starts]
-    best = min((fit for fit in fits if fit.success), key=lambda fit: fit.cost, default=None)
-    if best is None:
-        return None
-    fitted = curve(best.x)
-    return None if np.ptp(fitted) < 1e-9 else jod.mean() + jod.std() * fitted
+def _product(centre: np.ndarray, log_width: np.ndarray) -> np.ndarray:
+    return np.stack(np.meshgrid(centre, log_width), axis=-1).reshape(-1, 2)

@@ -167,9 +167,7 @@ def _after_fit(score: np.ndarray, jod: np.ndarray, sizes: np.ndarray) -> tuple[n
     linear, error = np.full(len(sizes), np.nan), np.full(len(sizes), np.nan)
     edges = np.cumsum(sizes)[:-1]
     for index, (x, y) in enumerate(zip(np.split(score, edges), np.split(jod, edges), strict=True)):
-        fitted = fit_logistic(x, y)
-        if fitted is not None:
-            # An upside-down scorer keeps its minus: the fit must not turn it into a good one.
-            up = np.sign(fitted[np.argmax(x)] - fitted[np.argmin(x)])
-            linear[index], error[index] = up * abs(np.corrcoef(fitted, y)[0, 1]), np.abs(fitted - y).mean()
+        fit = fit_logistic(x, y)
+        if fit is not None:
+            linear[index], error[index] = fit[1], np.abs(fit[0] - y).mean()
     return linear, error

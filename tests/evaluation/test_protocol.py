@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from scipy.optimize import least_squares
+from scipy.special import expit
 
 from pqa_lab import evaluation
 from pqa_lab.errors import InputError
@@ -143,7 +145,8 @@ def test_logistic_recovers_a_saturating_scorer():
     rng = np.random.default_rng(0)
     score = rng.uniform(-4, 4, size=60)
     jod = 3 / (1 + np.exp(-(score - 0.5) / 0.4)) - 1
-    fitted = fit_logistic(score, jod)
+    fitted, correlation = fit_logistic(score, jod)
+    assert correlation == pytest.approx(1, abs=1e-6)
     np.testing.assert_allclose(fitted, jod, atol=1e-4)
     row = evaluation.per_scene(pd.DataFrame({"scene": 0, "score": score, "jod": jod})).iloc[0]
     assert row["plcc_logistic"] == pytest.approx(1, abs=1e-6)
@@ -160,6 +163,21 @@ def test_logistic_does_not_depend_on_units_and_keeps_the_sign():
     assert (ours["plcc_logistic"] >= evaluation.per_scene(frame)["plcc"] - 1e-6).all()  # a line is nearly a logistic
     flipped = evaluation.per_scene(frame.assign(score=-frame["score"]))
     np.testing.assert_allclose(flipped["plcc_logistic"], -ours["plcc_logistic"], rtol=1e-4)
+
+
+@pytest.mark.parametrize("n, noise", [(7, 0.3), (7, 2.0), (40, 0.5), (100, 1.5)])
+def test_logistic_is_no_worse_than_scipys_best_of_many_starts(n, noise):
+    rng = np.random.default_rng(n)
+    score = rng.normal(size=n)
+    jod = 2 * expit(1.5 * score) + noise * rng.normal(size=n)
+
+    def residual(b):
+        return b[1] + (b[0] - b[1]) * expit((score - b[2]) / np.exp(np.clip(b[3], -3.9, 2.9))) - jod
+
+    starts = [(s * np.ptp(jod), 0.0, c, w) for s in (1, -1) for c in (-1.0, 0.0, 1.0) for w in (-2.0, 0.0)]
+    best = min(np.square(least_squares(residual, start, max_nfev=200).fun).sum() for start in starts)
+    fitted, _ = fit_logistic(score, jod)
+    assert np.square(fitted - jod).sum() <= best * 1.02
 
 
 def test_logistic_failures_are_nan():

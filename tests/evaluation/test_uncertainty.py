@@ -93,13 +93,10 @@ def test_permutation_is_exact_on_few_scenes():
 
 
 def test_permutation_is_calibrated_under_the_null():
-    rng = np.random.default_rng(0)
-    p = [
-        evaluation.paired_test(
-            *(pd.DataFrame({"scene": range(25), "srcc": rng.normal(size=25)}) for _ in range(2)), resamples=200
-        )["p_permutation"]
-        for _ in range(150)
-    ]
+    rng, p = np.random.default_rng(0), []
+    for _ in range(150):
+        one, two = (pd.DataFrame({"scene": range(25), "srcc": rng.normal(size=25)}) for _ in range(2))
+        p.append(evaluation.paired_test(one, two, resamples=200)["p_permutation"])
     assert np.mean(np.array(p) < 0.1) < 0.18
 
 
@@ -135,19 +132,15 @@ def test_other_scenes_or_images_are_refused():
         evaluation.paired_test(first, second.iloc[1:])
     with pytest.raises(InputError, match="no metric"):
         evaluation.paired_test(first, second, metric="rmse")
+    scenes = evaluation.per_scene(first)
     with pytest.raises(InputError, match="scene occurs twice"):
-        scenes = evaluation.per_scene(first)
         evaluation.paired_test(pd.concat([scenes, scenes]), scenes)
 
 
 def test_ceiling_of_perfect_labels_is_one_and_falls_with_noise():
     frame = scores(noise=(0.0,), n=20)
-    values = [
-        evaluation.summarize(evaluation.label_noise_ceiling(frame.assign(jod_std=sd), 40), resamples=0).loc[
-            "srcc", "median"
-        ]
-        for sd in (0.0, 0.3, 1.0)
-    ]
+    ceilings = [evaluation.label_noise_ceiling(frame.assign(jod_std=sd), 40) for sd in (0.0, 0.3, 1.0)]
+    values = [evaluation.summarize(ceiling, resamples=0).loc["srcc", "median"] for ceiling in ceilings]
     assert values[0] == 1
     assert 1 > values[1] > values[2] > 0.5
 
@@ -155,12 +148,12 @@ def test_ceiling_of_perfect_labels_is_one_and_falls_with_noise():
 def test_ceiling_equals_a_loop_over_noisy_copies():
     frame = scores(noise=(0.0,), n_scenes=3, n=15)
     rng, values = np.random.default_rng(9), []
-    for _ in range(300):
+    for _ in range(150):
         noisy = frame.assign(score=frame["jod"] + 0.3 * rng.normal(size=len(frame)))
         values.append(evaluation.per_scene(noisy, fit=False)[["srcc", "plcc", "krcc", "top1"]].to_numpy())
-    ours = evaluation.label_noise_ceiling(frame, draws=300)[["srcc", "plcc", "krcc", "top1"]]
-    np.testing.assert_allclose(ours, np.mean(values, axis=0), atol=0.03 if not len(frame) else 0.12)
-    np.testing.assert_allclose(ours[["srcc", "plcc", "krcc"]], np.mean(values, axis=0)[:, :3], atol=0.01)
+    ours = evaluation.label_noise_ceiling(frame, draws=150)[["srcc", "plcc", "krcc", "top1"]]
+    np.testing.assert_allclose(ours, np.mean(values, axis=0), atol=0.12)
+    np.testing.assert_allclose(ours[["srcc", "plcc", "krcc"]], np.mean(values, axis=0)[:, :3], atol=0.012)
 
 
 def test_ceiling_needs_the_labels_noise():
