@@ -6,8 +6,12 @@ _WHERE = {
     "fit": ["scale", "scale_counts"],
     "pwcmp": ["NoFiniteScale"],
     "result": ["JodScale"],
-    "votes": ["read_counts", "read_votes"],
+    "votes": ["read_votes"],
+    "counts": ["read_counts"],
     "model": ["SIGMA", "probability"],
+    "diagnosis": ["held_out", "observers", "residuals"],
+    "published": ["standardize"],
+    "report": ["report_text"],
 }
 _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 __all__ = sorted(_MODULE)

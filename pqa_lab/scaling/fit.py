@@ -1,20 +1,21 @@
 """The door: votes or counts in, a ``JodScale`` out."""
 
-from collections.abc import Iterable
-
 import numpy as np
 import pandas as pd
 
 from ..errors import InputError
 from . import pwcmp
-from .graph import compared, groups, has_finite_scale, strong_components
+from .counts import tally_counts
+from .graph import compared, has_finite_scale, strong_components
+from .link import linked, some
 from .model import SCALES
 from .newton import Pairs, newton
 from .prior import empirical_bayes
+from .published import standardize as as_published
 from .pwcmp import NoFiniteScale
 from .result import JodScale, SceneFit, position
 from .uncertainty import Bootstrap, bootstrap, bread, sandwich
-from .votes import Tally, tally_counts, tally_votes
+from .votes import Tally, tally_votes
 
 BATCH = 100_000  # pairs x scales that are fitted at once
 
@@ -35,6 +36,7 @@ def scale(
     resamples: int = 200,
     seed: int = 0,
     indices=None,
+    standardize: str | None = None,
 ) -> JodScale:
     """Scale pairwise votes to just-objectionable differences: 1 JOD apart means that 75 % prefer the better one.
 
@@ -67,6 +69,8 @@ def scale(
         Of the bootstrap.
     indices : int array (R, K), optional
         Observers of each resample (from 0, in sorted order) instead of a random draw; for one scene.
+    standardize : {None, "piq23"}
+        "piq23": normalise each scene as PIQ23's public columns are. **Not JOD**: see :mod:`.published`.
 
     Returns
     -------
@@ -81,7 +85,7 @@ def scale(
     """
     return _scale(
         tally_votes(votes, weights, images, duplicates), prior, ci, model=model, reference=reference, link=link,
-        level=level, interval=interval, resamples=resamples, seed=seed, indices=indices,
+        level=level, interval=interval, resamples=resamples, seed=seed, indices=indices, standardize=standardize,
     )  # fmt: skip
 
 
@@ -99,6 +103,7 @@ def scale_counts(
     interval: str = "t",
     resamples: int = 200,
     seed: int = 0,
+    standardize: str | None = None,
 ) -> JodScale:
     """Scale a matrix of counts, C[i, j] = times i was preferred over j.
 
@@ -124,16 +129,18 @@ def scale_counts(
         tallies = [tally_counts(counts, labels, ties)]
     return _scale(
         tallies, prior, ci, model=model, reference=reference, link=link, level=level, interval=interval,
-        resamples=resamples, seed=seed, indices=None,
+        resamples=resamples, seed=seed, indices=None, standardize=standardize,
     )  # fmt: skip
 
 
-def _scale(tallies: list[Tally], prior, ci, *, model, reference, link, level, interval, resamples, seed, indices):
+def _scale(
+    tallies, prior, ci, *, model, reference, link, level, interval, resamples, seed, indices, standardize
+) -> JodScale:
     _check(prior, ci, model, link, level, interval, resamples)
     if indices is not None and (len(tallies) > 1 or tallies[0].observer is None):
         raise InputError("indices name the observers of one scene: they need votes of one scene, with observers.")
     settings = {"prior": prior, "ci": ci, "model": model, "level": level, "interval": interval, "link": link}
-    tallies = [part for tally in tallies for part in _linked(tally, link)]
+    tallies = [part for tally in tallies for part in linked(tally, link)]
     fits = []
     for tally, q, ridge, inverse in _point_fits(tallies, prior, model):
         samples, notes = None, list(tally.notes)
@@ -154,7 +161,7 @@ def _scale(tallies: list[Tally], prior, ci, *, model, reference, link, level, in
             covariance = sandwich(tally, q, ridge, model, inverse)
             degrees = len(tally.observers) - 1
         fits.append(_gauged(tally, q, ridge, covariance, degrees, samples, settings, reference, notes))
-    return JodScale(fits)
+    return JodScale(fits) if standardize is None else as_published(JodScale(fits), standardize)
 
 
 def _check(prior, ci, model, link, level, interval, resamples) -> None:
@@ -176,49 +183,6 @@ def _check(prior, ci, model, link, level, interval, resamples) -> None:
         raise InputError(f"level must lie between 0 and 1, not {level!r}.")
     if resamples < 2:
         raise InputError("A bootstrap needs at least two resamples.")
-
-
-def _linked(tally: Tally, link: str) -> Iterable[Tally]:
-    """Refuse, split or join groups of images without a vote between them."""
-    label = groups(tally)
-    if link == "pwcmp" and (label != 0).any():
-        return [_join(tally, label)]
-    count = label.max() + 1
-    if count == 1:
-        return [tally]
-    members = [tally.images[label == k] for k in range(count)]
-    if link == "separate":
-        parts = [tally.part(label == k, f"{tally.scene} [group {k + 1}]") for k in range(count)]
-        if (label < 0).any():
-            parts[0].notes.append(f"Left out, no votes: {_some(tally.images[label < 0])}.")
-        return parts
-    named = "; ".join(f"({_some(m)})" for m in members[:3]) + ("; ..." if count > 3 else "")
-    raise InputError(
-        f"No votes join {count} groups of images of scene {tally.scene}: {named}; ask for votes between them, name "
-        'their scenes in a scene column if they are different scenes, or scale each for itself with link="separate".'
-    )
-
-
-def _some(names, limit: int = 4) -> str:
-    return ", ".join(map(str, names[:limit])) + (f", ... {len(names)} in all" if len(names) > limit else "")
-
-
-def _join(tally: Tally, label: np.ndarray) -> Tally:
-    alone = label < 0
-    label = np.where(alone, label.max() + np.cumsum(alone), label)
-    best = np.array(pwcmp.best_of_groups(tally.counts(), label))
-    x, y = np.triu_indices(len(best), 1)
-    extra = len(x)
-    observer, observers = tally.observer, tally.observers
-    if observer is not None:
-        observer = np.r_[observer, np.full(2 * extra, len(observers))]
-        observers = np.r_[np.asarray(observers, object), ["(link)"]]
-    note = f"Made-up 1:1 votes join {len(best)} groups at their best images ({_some(tally.images[best])})."
-    return Tally(
-        tally.scene, tally.images, np.r_[tally.first, best[x], best[x]], np.r_[tally.second, best[y], best[y]],
-        np.r_[tally.share, np.ones(extra), np.zeros(extra)], np.r_[tally.weight, np.ones(2 * extra)],
-        observer, observers, tally.positions, [*tally.notes, note],
-    )  # fmt: skip
 
 
 def _point_fits(tallies: list[Tally], prior, model):
@@ -252,7 +216,7 @@ def _fit_batch(tallies: list[Tally], prior, model) -> list[tuple[np.ndarray, flo
     for row, (tally, key) in enumerate(zip(tallies, keys, strict=True)):
         place = np.searchsorted(every, key)
         a[row, place], b[row, place] = tally.ab
-        if prior == "none" and not has_finite_scale(*tally.ab, tally):
+        if prior == "none" and not has_finite_scale(a[row, place][None], b[row, place][None], tally)[0]:
             raise NoFiniteScale(_no_finite_scale(tally))
     start = None
     if prior == "eb":
@@ -272,7 +236,7 @@ def _no_finite_scale(tally: Tally) -> str:
     names, size = np.unique(label[seen], return_counts=True)
     small = tally.images[seen & (label != names[np.argmax(size)])]
     return (
-        f"The votes of scene {tally.scene} have no finite scale without a prior: {_some(small)} won or lost every vote "
+        f"The votes of scene {tally.scene} have no finite scale without a prior: {some(small)} won or lost every vote "
         'against the others; use prior="eb" or collect votes of the other kind.'
     )
 
@@ -288,7 +252,7 @@ def _pwcmp_bootstrap(tally: Tally, resamples: int, seed: int, indices) -> Bootst
         counts = np.zeros((tally.n, tally.n))
         counts[i, j], counts[j, i] = ar, br
         try:
-            samples.append(pwcmp.fit(counts, exact=not has_finite_scale(ar, br, tally))[0])
+            samples.append(pwcmp.fit(counts, exact=not has_finite_scale(ar[None], br[None], tally)[0])[0])
         except NoFiniteScale:
             continue
     return Bootstrap(np.array(samples).reshape(-1, tally.n), len(times) - len(samples))

@@ -38,10 +38,27 @@ def strong_components(a: np.ndarray, b: np.ndarray, tally: Tally) -> np.ndarray:
     return connected_components(edges, directed=True, connection="strong")[1]
 
 
-def has_finite_scale(a: np.ndarray, b: np.ndarray, tally: Tally) -> bool:
-    """Whether the votes alone, a for i over j and b the other way (P,), have a finite scale."""
-    label = strong_components(a, b, tally)[compared(tally)]
-    return bool((label == label[0]).all())
+def has_finite_scale(a: np.ndarray, b: np.ndarray, tally: Tally) -> np.ndarray:
+    """Whether votes alone, a for i over j and b the other way, have a finite scale: (R, P) each -> bool (R,).
+
+    Walks from one image along wins and along losses, for all resamples at once; the few long walks are left to scipy.
+    """
+    seen, n = compared(tally), tally.n
+    beats = np.zeros((len(a), n * n), np.float32)
+    beats[:, tally.pairs.upper] = a > 0
+    beats[:, tally.pairs.lower] = b > 0
+    beats = beats.reshape(-1, n, n)
+    finite = np.ones(len(a), bool)
+    for step in (beats, beats.transpose(0, 2, 1)):
+        reached = np.zeros((len(a), n), np.float32)
+        reached[:, np.argmax(seen)] = 1
+        for _ in range(6):
+            reached = np.sign(reached + (reached[:, None] @ step)[:, 0])
+        finite &= (reached[:, seen] > 0).all(1)
+    for row in np.flatnonzero(~finite):
+        label = strong_components(a[row], b[row], tally)[seen]
+        finite[row] = (label == label[0]).all()
+    return finite
 
 
 def always(tally: Tally) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
 """pwcmp's own scale: its objective with its data-derived "gaussian" prior, for parity with published numbers.
 
-Scaling.md section 2, *from public code* (mantiuk/pwcmp@07876b2). Over the *ordered* pairs a = (i, j) that were compared,
-with c_a votes for i over j, n_a votes in all and d_a = q_i - q_j:
+Scaling.md section 2, *from public code* (mantiuk/pwcmp@07876b2). Over the *ordered* pairs a = (i, j) that were
+compared, with c_a votes for i over j, n_a votes in all and d_a = q_i - q_j:
 
     min_q  - sum_a [c_a log Phi(d_a/s) + (n_a - c_a) log Phi(-d_a/s)] - sum_a log(pi_a + 0.1) + 0.01 mean(q)^2
     pi_a = sum_b L_b(d_a) / sum_a' L_b(d_a'),   L_b(d) = Phi(d/s)^k_b Phi(-d/s)^(n_b - k_b)
@@ -9,8 +9,8 @@ with c_a votes for i over j, n_a votes in all and d_a = q_i - q_j:
 k_b is c_b, but 1 where it was 0 and n_b - 1 where the vote was unanimous. The prior is not convex and compresses the
 scale when pairs have few votes (slope 0.70 at PIQ23's density): use "eb" unless the numbers of pwcmp itself are wanted.
 
-Here all is in log space, so that a pair may have any number of votes (pwcmp returns zeros above 1074), and L is computed
-once for each distinct (n, k), so that 100 images take a fraction of a second (pwcmp: 460 s).
+Here all is in log space, so that a pair may have any number of votes (pwcmp returns zeros above 1074), and L is
+computed once for each distinct (n, k), so that 100 images take a fraction of a second (pwcmp: 460 s).
 """
 
 import numpy as np
@@ -105,17 +105,3 @@ def fit(counts: np.ndarray, exact: bool = True) -> tuple[np.ndarray, np.ndarray 
     if np.abs(move).max() > 1e-5:
         raise NoFiniteScale("pwcmp's objective has no minimum that Newton's method can confirm for these votes.")
     return q - q.mean(), hessian
-
-
-def best_of_groups(counts: np.ndarray, label: np.ndarray) -> list[int]:
-    """The image of each group (in order of appearance) that pwcmp links: the largest column sum of
-    -(12/pi arcsin sqrt(M) - 3)/2, M = share of wins, 0.5 where not compared.
-    """
-    total = counts + counts.T
-    share = np.where(total > 0, counts / np.maximum(total, 1e-300), 0.5)
-    quality = (-(12 / np.pi * np.arcsin(np.sqrt(share)) - 3) / 2).sum(0)
-    best = {}
-    for k, group in enumerate(label):
-        if group not in best or quality[k] > quality[best[group]]:
-            best[group] = k
-    return list(best.values())

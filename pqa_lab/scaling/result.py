@@ -173,7 +173,7 @@ class JodScale:
                 "p": p,
                 "p_adjusted": adjusted,
                 "significant": adjusted < 1 - level,
-                "win_probability": probability(difference, fit.settings["model"]),
+                "win_probability": probability(fit.raw[i] - fit.raw[j], fit.settings["model"]),
             }
         )
         return table.sort_values("difference", ascending=False, ignore_index=True)
@@ -209,7 +209,7 @@ class JodScale:
     def win_probability(self, scene=None) -> pd.DataFrame:
         """How often an observer is expected to prefer the row's image to the column's (N, N)."""
         fit = self._fit(scene)
-        p = probability(fit.jod[:, None] - fit.jod[None, :], fit.settings["model"])
+        p = probability(fit.raw[:, None] - fit.raw[None, :], fit.settings["model"])
         return pd.DataFrame(p, index=fit.tally.images, columns=fit.tally.images)
 
 

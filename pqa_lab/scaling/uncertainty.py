@@ -21,7 +21,8 @@ from .model import SCALES, slopes
 from .newton import derivatives, newton, solvable
 from .votes import Tally
 
-CHUNK = 16  # resamples at a time: they stay in the cache
+CHUNK = 8  # resamples at a time: they stay in the cache
+CLOSE_ENOUGH = 1e-3  # JOD, the last step of a resample's fit; the error after it is below 1e-6 JOD
 
 
 @dataclass
@@ -119,10 +120,10 @@ def bootstrap(tally: Tally, q, ridge, model, inverse, resamples=200, seed=0, ind
         rows = np.arange(begin, min(begin + CHUNK, resamples))
         ar, br = (at @ times[rows].T).T, (bt @ times[rows].T).T  # (R, P)
         if not ridge:
-            keep[rows] = [has_finite_scale(x, y, tally) for x, y in zip(ar, br, strict=True)]
+            keep[rows] = has_finite_scale(ar, br, tally)
             ar, br, rows = ar[keep[rows]], br[keep[rows]], rows[keep[rows]]
         if len(rows):
             ar, br = np.ascontiguousarray(ar), np.ascontiguousarray(br)
-            samples[rows], found = newton(ar, br, tally.pairs, model, ridge, centre[rows], start[rows])
+            samples[rows], found = newton(ar, br, tally.pairs, model, ridge, centre[rows], start[rows], CLOSE_ENOUGH)
             keep[rows] = found
     return Bootstrap(samples[keep], int((~keep).sum()))
