@@ -106,17 +106,19 @@ def _decode(source: str | os.PathLike | bytes | BinaryIO, max_side: int | None) 
         image = Image.open(_as_file(source), formats=_formats())  # reads the header only
     with image:
         width, height = image.size
-        if max_side is not None and image.format in ("JPEG", "MPO") and not _progressive(image):
-            # The box must have the photo's aspect: for a square box, draft() finds no scale that fits a 4:3 photo.
-            scale = max_side / max(width, height)
-            if scale < 1:
-                image.draft(None, (max(1, round(width * scale)), max(1, round(height * scale))))
+        drafted = None
+        if max_side is not None and image.format in ("JPEG", "MPO") and not _huge_progressive(image):
+            # The size must have the photo's aspect: for a square one, draft() finds no scale that fits a 4:3 photo.
+            drafted = image.draft(None, _fitted(image.size, max_side))
         _check_size(*image.size, smallest=1)
         if min(width, height) < MIN_SIDE:
             raise BadPhoto(
                 f"{width} × {height} pixels are too few to judge: both sides must have at least {MIN_SIDE} pixels."
             )
         image.load()
+        if drafted is not None:  # its last rows and columns stand for less than a whole pixel: leave that out
+            size = _fitted((width, height), max_side)
+            image = image.resize(size, Image.Resampling.BICUBIC, box=drafted[1], reducing_gap=3.0)
         return _upright_rgb(image)
 
 
@@ -200,9 +202,13 @@ def _to_bytes(values: np.ndarray, integer_scale: bool) -> np.ndarray:
 def _shrink(image: Image.Image, max_side: int | None) -> Image.Image:
     if max_side is None or max(image.size) <= max_side:
         return image
-    scale = max_side / max(image.size)
-    size = tuple(max(1, round(side * scale)) for side in image.size)
-    return image.resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
+    return image.resize(_fitted(image.size, max_side), Image.Resampling.BICUBIC, reducing_gap=3.0)
+
+
+def _fitted(size: tuple[int, int], max_side: int) -> tuple[int, int]:
+    """``size`` scaled so that the longer side has ``max_side`` pixels, where it has more."""
+    scale = min(1.0, max_side / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 def _check_size(width: int, height: int, smallest: int) -> None:
@@ -216,7 +222,7 @@ def _too_large() -> BadPhoto:
     return BadPhoto(f"The photo has more than {MAX_MEGAPIXELS} megapixels: hand in a smaller copy.")
 
 
-def _progressive(image: Image.Image) -> bool:
+def _huge_progressive(image: Image.Image) -> bool:
     width, height = image.size
     return bool(image.info.get("progressive")) and width * height > MAX_MEGAPIXELS * 1_000_000
 
