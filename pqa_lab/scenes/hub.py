@@ -27,7 +27,7 @@ def load_hf(source: str | PathLike, split: str = "train", cache_dir: str | None 
     source : path or str
         A path, or a name on the Hub ("owner/name").
     split : str
-        The Hub's or folder's split.
+        The split of a data set on the Hub or of a saved ``DatasetDict``; other local data are one split.
     cache_dir : str or None
         Where ``datasets`` keeps its memory-mapped copy.
     strict : bool
@@ -60,7 +60,7 @@ def stream(source: str | PathLike | Dataset, split: str = "train", shuffle: int 
     source : path, str or Dataset
         Parquet files (a file, a folder, a pattern with ``*``), an ``imagefolder``, a name on the Hub, or rows.
     split : str
-        The Hub's or folder's split.
+        Of a data set on the Hub; local data are one split.
     shuffle : int
         Size of the buffer in which rows are shuffled; 0 keeps their order.
     seed : int
@@ -149,7 +149,8 @@ def _hub_options(source: str | PathLike) -> tuple[str, dict]:
         return "parquet", {"data_files": str(path)}
     if path.is_dir():
         shards = sorted(str(p) for p in path.rglob("*.parquet"))
-        return ("parquet", {"data_files": shards}) if shards else ("imagefolder", {"data_dir": str(path)})
+        # Everything is one split: left alone, datasets would sort files by the words "train" and "test" in their names.
+        return ("parquet", {"data_files": shards}) if shards else ("imagefolder", {"data_files": f"{path}/**"})
     return str(source), {}
 
 

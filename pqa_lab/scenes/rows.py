@@ -144,11 +144,13 @@ def check_unique(frame: pd.DataFrame, columns: list[str]) -> None:
 
 
 def find_images(folder: Path) -> list[Path]:
-    """All image files under a folder, sorted; hidden files are left out."""
+    """All image files under a folder, sorted; hidden files and folders are left out."""
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
+        if path.suffix.lower() in SUFFIXES
+        and path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
 
 

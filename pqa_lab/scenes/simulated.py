@@ -8,23 +8,29 @@ from pqa_lab.scenes.rows import select_part
 
 
 def load_simulated(
-    scenes: int = 12, images: int = 24, size: int = 256, seed: int = 0, part: str | None = None, **options: Any
+    scenes: int | None = None,
+    images: int | None = None,
+    size: int = 256,
+    seed: int = 0,
+    part: str | None = None,
+    **options: Any,
 ) -> Dataset:
     """Draw the simulated data set, or take it from the cache.
 
     Parameters
     ----------
-    scenes, images : int
-        How many scenes, and images in each.
+    scenes, images : int, optional
+        How many scenes, and images in each; default 12 x 24, with ``shift="challenge"`` 96 x 7.
     size : int
-        Longer side of a picture in pixels.
+        Side of the square photos in pixels.
     seed : int
         Fixes everything.
     part : "train", "test" or None
-        Keep one side; scenes of the test side do not occur in training.
+        Keep one side of the column ``split``; scenes of the test side do not occur in training, unless ``shift`` says
+        that devices or people are what is new.
     **options
         Of `pqa_lab.simulation.simulate`: ``attribute``, ``shift``, ``workers``, ``progress``.
     """
-    from pqa_lab.simulation import simulate
+    from pqa_lab.simulation.dataset import simulate
 
-    return select_part(simulate(scenes=scenes, images=images, size=size, seed=seed, **options), part)
+    return select_part(simulate(scenes, images, size=size, seed=seed, **options), part)

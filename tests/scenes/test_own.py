@@ -179,6 +179,14 @@ def test_image_folder_there_and_back_keeps_files_and_names(folder, scores, tmp_p
         save_imagefolder(rows, out)
 
 
+def test_names_that_sound_like_splits_stay_together(folder, tmp_path):
+    """Left alone, datasets sorts files by the words train, test and validation in their names."""
+    (folder / "night").rename(folder / "test")
+    (folder / "test" / "p1.PNG").rename(folder / "test" / "train.PNG")
+    out = save_imagefolder(load_folder(folder), tmp_path / "out")
+    assert sorted(load_hf(out, cache_dir=str(tmp_path / "cache"))["scene"]) == ["007"] * 4 + ["test"] * 4
+
+
 def test_an_image_folder_with_a_csv_and_a_saved_data_set(folder, scores, tmp_path):
     scores.assign(scene="s").rename(columns={"image": "file_name"}).to_csv(folder / "metadata.csv", index=False)
     rows = load_hf(folder, cache_dir=str(tmp_path / "cache"))

@@ -10,8 +10,8 @@ from scipy.io import savemat
 import pqa_lab.scenes
 from pqa_lab.errors import InputError
 from pqa_lab.scenes.doors import load_rows
-from pqa_lab.scenes.hub import save_parquet
-from pqa_lab.scenes.rows import photo, to_rows, undecoded
+from pqa_lab.scenes.hub import load_hf, save_parquet
+from pqa_lab.scenes.rows import FEATURES, photo, to_rows, undecoded
 from pqa_lab.scenes.sampler import SceneBatchSampler
 from pqa_lab.scenes.sources import SOURCES, face_only, load_source
 from pqa_lab.scenes.standin import make_piq23_standin
@@ -191,6 +191,23 @@ def test_the_door_recognises_what_lies_there(tmp_path, monkeypatch):
 def test_the_door_says_what_it_does_not_understand(spec, sentence):
     with pytest.raises(InputError, match=sentence):
         load_rows(spec)
+
+
+@pytest.mark.slow
+def test_the_simulation_through_the_door(tmp_path, monkeypatch):
+    monkeypatch.setenv("PQA_LAB_CACHE", str(tmp_path))
+    options = {"size": 64, "workers": 1, "progress": False}
+    rows = load_rows("simulated:3x6", **options)
+    assert len(rows) == 18
+    assert list(rows.features)[:9] == list(FEATURES)
+    train, test = (load_rows("simulated:3x6", part, **options) for part in ("train", "test"))
+    assert len(train) + len(test) == 18
+    assert not set(train["scene"]) & set(test["scene"])
+    path = save_parquet(test, tmp_path / "rows.parquet")
+    again = load_hf(path, cache_dir=str(tmp_path / "cache"))
+    for one, two in zip(test, again, strict=True):
+        np.testing.assert_array_equal(np.asarray(one.pop("image")), np.asarray(two.pop("image")))
+        assert one == two
 
 
 def test_every_name_of_the_room_can_be_had():
