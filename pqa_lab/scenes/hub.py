@@ -6,6 +6,7 @@ Rows of files are read when they are looked at and parquet is memory-mapped, so 
 
 import json
 import os
+from glob import escape
 from os import PathLike
 from pathlib import Path, PurePosixPath
 
@@ -145,12 +146,16 @@ def conform(rows: Dataset | IterableDataset) -> Dataset | IterableDataset:
 
 def _hub_options(source: str | PathLike) -> tuple[str, dict]:
     path = Path(source).expanduser()
-    if path.suffix == ".parquet" or "*" in str(source):
+    if "*" in str(source):
         return "parquet", {"data_files": str(path)}
+    if path.suffix == ".parquet":
+        return "parquet", {"data_files": escape(str(path))}
     if path.is_dir():
-        shards = sorted(str(p) for p in path.rglob("*.parquet"))
         # Everything is one split: left alone, datasets would sort files by the words "train" and "test" in their names.
-        return ("parquet", {"data_files": shards}) if shards else ("imagefolder", {"data_files": f"{path}/**"})
+        shards = [escape(str(shard)) for shard in sorted(path.rglob("*.parquet"))]
+        if shards:
+            return "parquet", {"data_files": shards}
+        return "imagefolder", {"data_files": f"{escape(str(path))}/**"}
     return str(source), {}
 
 

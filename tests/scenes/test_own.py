@@ -158,7 +158,7 @@ def _same(one, two):
 
 def test_parquet_there_and_back_carries_the_images(folder, scores, tmp_path):
     rows = load_folder(folder, scores=scores)
-    path = save_parquet(rows, tmp_path / "deep" / "rows.parquet", batch=3)
+    path = save_parquet(rows, tmp_path / "deep [1]" / "rows.parquet", batch=3)
     shutil.rmtree(folder)
     again = load_hf(path, cache_dir=str(tmp_path / "cache"))
     assert np.asarray(again[7]["image"])[0, 0].tolist() == [180, 200, 9]
@@ -170,7 +170,7 @@ def test_parquet_there_and_back_carries_the_images(folder, scores, tmp_path):
 
 def test_image_folder_there_and_back_keeps_files_and_names(folder, scores, tmp_path):
     rows = load_folder(folder, scores=scores)
-    out = save_imagefolder(rows, tmp_path / "out")
+    out = save_imagefolder(rows, tmp_path / "out [2]")
     assert (out / "007" / "p0.jpg").read_bytes() == (folder / "007" / "p0.jpg").read_bytes()
     again = load_hf(out, cache_dir=str(tmp_path / "cache"))
     order = np.argsort([f"{s}/{n}" for s, n in zip(again["scene"], again["name"], strict=True)])
