@@ -1,4 +1,4 @@
-"""Can these votes be trusted, and does the scale describe them? Fit, consistency, observers, position bias, held-out."""
+"""Can these votes be trusted, and does the scale describe them: fit, triads, observers, position, held-out votes."""
 
 from dataclasses import replace
 
@@ -146,8 +146,8 @@ def observers(scale: JodScale | SceneFit) -> pd.DataFrame:
 
         z_k = sum (log-likelihood - its expectation) / sqrt(sum of its variance)
 
-    Expectation and variance are those of the pairs that k saw, so hard pairs are no fault of the observer. About N(0, 1)
-    for an observer like the others, below -3 for one who guesses, is much noisier, or answers in reverse.
+    Expectation and variance are those of the pairs that k saw, so hard pairs are no fault of the observer. About
+    N(0, 1) for an observer like the others, below -3 for one who guesses, is much noisier, or answers in reverse.
 
     Parameters
     ----------

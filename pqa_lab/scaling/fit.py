@@ -189,10 +189,7 @@ def _point_fits(tallies: list[Tally], prior, model):
     """JODs, ridge and inverse Hessian of every scale; scales of similar size are fitted in one batch."""
     if prior == "pwcmp":
         for tally in tallies:
-            q, hessian = pwcmp.fit(tally.counts())
-            # Both likelihood and prior run over ordered pairs, so the objective counts every vote twice.
-            n = tally.n
-            yield tally, q, 0.0, np.linalg.inv(hessian / 2 + np.trace(hessian) / n / n)
+            yield tally, *_pwcmp_fit(tally)
         return
     found = {}
     order = np.argsort([tally.n for tally in tallies], kind="stable")
@@ -205,6 +202,20 @@ def _point_fits(tallies: list[Tally], prior, model):
     for k, tally in enumerate(tallies):
         q, ridge = found[k]
         yield tally, q, ridge, bread(tally, q, ridge, model)
+
+
+def _pwcmp_fit(tally: Tally) -> tuple[np.ndarray, float, np.ndarray]:
+    seen = compared(tally)
+    part, n = tally.part(seen, tally.scene), seen.sum()
+    try:
+        found, hessian = pwcmp.fit(part.counts())
+    except NoFiniteScale as error:
+        raise NoFiniteScale(f"Scene {tally.scene}: {error}") from None
+    q, inverse = np.zeros(tally.n), np.zeros((tally.n, tally.n))
+    q[seen] = found
+    # Both likelihood and prior run over ordered pairs, so the objective counts every vote twice.
+    inverse[np.ix_(seen, seen)] = np.linalg.inv(hessian / 2 + np.trace(hessian) / n / n)
+    return q, 0.0, inverse
 
 
 def _fit_batch(tallies: list[Tally], prior, model) -> list[tuple[np.ndarray, float]]:
@@ -286,6 +297,7 @@ def _gauged(tally, q, ridge, covariance, degrees, samples, settings, reference, 
     if samples is not None:
         samples = samples @ shift.T
     if not ridge and not seen.all():
+        q = np.where(seen, q, np.nan)
         jod[~seen] = np.nan
         covariance[~seen], covariance[:, ~seen] = np.nan, np.nan
     fit = SceneFit(tally, jod, covariance, jod, jod, degrees, ridge, q, settings, samples, notes)

@@ -1,7 +1,7 @@
 """The default prior: q ~ N(0, tau^2), tau estimated from the votes themselves (empirical Bayes, "eb").
 
-tau maximises the marginal likelihood of the votes in Laplace's approximation, times a weak Gamma(2, 1/3) density of tau.
-With lambda = 1 / tau^2 and Sigma = (H + lambda I)^-1 the condition is (MacKay 1992)
+tau maximises the marginal likelihood of the votes in Laplace's approximation, times a weak Gamma(2, 1/3) density of
+tau. With lambda = 1 / tau^2 and Sigma = (H + lambda I)^-1 the condition is (MacKay 1992)
 
     lambda |q|^2 + lambda tr Sigma - N + (1 - tau/3) = 0
 

@@ -97,11 +97,13 @@ def fit(counts: np.ndarray, exact: bool = True) -> tuple[np.ndarray, np.ndarray 
         flattest = np.linalg.eigvalsh(hessian + centre * np.trace(hessian)).min()
         # A true minimum is bowl-shaped; where somebody always wins the valley only flattens out.
         if flattest < 1e-5:
-            raise NoFiniteScale("pwcmp's prior does not bound these votes: some images always win.")
+            raise NoFiniteScale(
+                'pwcmp\'s prior does not bound these votes, because some images always win; use prior="eb".'
+            )
         move = -np.linalg.solve(hessian + centre * np.trace(hessian) / objective.n, objective(q)[1])
         q = q + move * min(1, 0.5 / max(np.abs(move).max(), 0.5))
         if np.abs(move).max() < 1e-9:
             break
     if np.abs(move).max() > 1e-5:
-        raise NoFiniteScale("pwcmp's objective has no minimum that Newton's method can confirm for these votes.")
+        raise NoFiniteScale('pwcmp\'s objective has no minimum that can be confirmed for these votes; use prior="eb".')
     return q - q.mean(), hessian

@@ -18,7 +18,7 @@ def report_text(scale: JodScale, rows: int = 12) -> str:
         f"{len(scale.scenes)} scenes, each a scale of its own (JODs of different scenes share neither zero nor unit "
         "of spread).",
         "",
-        f"{'scene':24}{'images':>8}{'votes':>10}{'observers':>11}{'prior SD':>10}{'range':>8}{'median SE':>11}  remarks",
+        f"{'scene':24}{'images':>8}{'votes':>10}{'observers':>11}{'prior SD':>10}{'range':>8}{'median SE':>11}  notes",
     ]
     table = scale.table
     for scene, report in scale.report.items():

@@ -180,6 +180,8 @@ def tally_votes(votes: pd.DataFrame, weights=None, images=None, duplicates: str 
         row = int(np.argmax(first == second))
         name = names[first[row]]
         raise InputError(f"{int((first == second).sum())} votes compare an image with itself (row {row}: {name}).")
+    table, first, second = table[weight > 0], first[weight > 0], second[weight > 0]
+    share, weight = share[weight > 0], weight[weight > 0]
     scene, scenes = _codes(table, "scene", "all")
     observer, observers = _codes(table, "observer", None) if "observer" in table else (None, None)
     return _by_scene(
