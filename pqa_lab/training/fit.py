@@ -275,6 +275,7 @@ def _begin(history: History, resume: bool, settings: dict, accelerator: Accelera
     last, log = history.out / "last", history.out / "history.jsonl"
     if not resume and log.exists():
         raise InputError(f"{history.out} already holds a run: go on with it (resume=True) or choose another folder.")
+    accelerator.wait_for_everyone()  # all have looked before the first one writes
     if accelerator.is_main_process:
         recover(last)
         recover(history.out / "best")

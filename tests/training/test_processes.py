@@ -1,29 +1,15 @@
 """Two gloo processes on the CPU, started by torchrun, against one process: the same curve at the same global batch."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.torch import load_file
-
-SCRIPT = Path(__file__).with_name("run_fit.py")
+from training_toy import run_script
 
 
 def run(out, *words, processes, killed=False):
-    start = [sys.executable]
-    if processes > 1:
-        start += ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
-    done = subprocess.run(
-        [*start, str(SCRIPT), str(out), *words],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+    done = run_script(out, *words, processes=processes)
     assert (done.returncode != 0) is killed, done.stderr[-3000:]
     return [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
 

@@ -1,18 +1,14 @@
 import json
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
-from training_toy import recipe, toy, toy_rows
+from training_toy import recipe, run_script, toy, toy_rows
 
 from pqa_lab.errors import InputError
 from pqa_lab.training import fit
 
-SCRIPT = Path(__file__).with_name("run_fit.py")
 FAST = {"progress": False, "device": "cpu"}
 
 
@@ -102,8 +98,7 @@ def test_the_state_holds_no_pickle(tmp_path):
 @pytest.mark.parametrize("step", [5, 8])
 def test_kill_9_and_resume(tmp_path, step):
     def run(out, *words):
-        command = [sys.executable, SCRIPT, out, "--ema", "0.9", "--dropout", "0.2", *words]
-        return subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300)
+        return run_script(out, "--ema", "0.9", "--dropout", "0.2", *words)
 
     assert run(tmp_path / "whole").returncode == 0
     assert run(tmp_path / "broken", "--kill", step).returncode == -signal.SIGKILL

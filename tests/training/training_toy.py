@@ -1,7 +1,11 @@
 """A method and rows just large enough to train in a second: the score must find how bright a photo is."""
 
 import io
+import os
+import subprocess
+import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import datasets
 import numpy as np
@@ -10,6 +14,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from PIL import Image
 from torch import nn
 
+import pqa_lab
 from pqa_lab.methods.base import Prediction, Recipe
 
 RECIPE = Recipe(epochs=3, lr=1e-2, scenes_per_batch=2, images_per_scene=4, schedule="constant")
@@ -97,3 +102,19 @@ def toy_rows(scenes=4, images=8, seed=0, noise=0.05, **columns):
             }
             lines.append({**line, **columns})
     return datasets.Dataset.from_list(lines).cast_column("image", datasets.Image())
+
+
+def run_script(out, *words, processes=1):
+    """run_fit.py in a process of its own, or in several under torchrun; returns the finished process."""
+    start = [sys.executable]
+    if processes > 1:
+        start += ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
+    script = Path(__file__).with_name("run_fit.py")
+    home = Path(pqa_lab.__file__).parents[1]  # a clone need not be installed
+    return subprocess.run(
+        [*map(str, [*start, script, out, *words])],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(home)},
+    )
