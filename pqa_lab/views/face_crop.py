@@ -3,8 +3,8 @@
 - PQE: the box and 20 pixels around it; no face, the whole photo. (*from public code*)
 - SAR: a square with the longer edge of the box as its side, at least 512 x 512. (*stated*; that it is centred on the
   box and moved inside the photo, and that the whole photo serves where no face is found, is *inferred*)
-- RQ-Net: the PIQ23-Face set, "everything outside the face set to 0" (*stated*; that a photo without a face is left as it
-  is, is *inferred*).
+- RQ-Net: the PIQ23-Face set, "everything outside the face set to 0" (*stated*; that a photo without a face is left as
+  it is, is *inferred*).
 
 Pixels are those of the photo that is given: 20 and 512 were chosen on photos of 1,000 to 4,000 pixels, so scale them
 when a smaller copy is cropped.
@@ -28,7 +28,7 @@ def pqe_face(image: Source, box: Box | None, margin: int = 20) -> np.ndarray:
 
 
 def sar_face(image: Source, box: Box | None, at_least: int = 512) -> np.ndarray:
-    """The square around the face; its side is the longer edge, at least ``at_least``, at most the photo's short side."""
+    """The square around the face: side = longer edge, at least ``at_least``, at most the photo's short side."""
     photo = load_photo(image)
     if box is None:
         return photo

@@ -70,6 +70,8 @@ def fragments(
     if rng is not None:
         offsets = [random_offsets(photo.shape, grid, patch, mode, rng) for _ in range(count)]
     else:
+        if isinstance(layout, str) and layout not in LAYOUTS:
+            raise InputError(f"There is no fragment layout {layout!r}: choose one of {', '.join(LAYOUTS)}.")
         places = LAYOUTS[layout] if isinstance(layout, str) else layout
         offsets = [fixed_offsets(photo.shape, grid, patch, down, right) for down, right in places]
     return to_tensor([splice(photo, grid, patch, rows, columns) for rows, columns in offsets], norm)

@@ -58,6 +58,8 @@ def resize(image: Source, height: int, width: int, filter: str = "bilinear", fas
     photo = load_photo(image)
     if min(height, width) < 1:
         raise InputError("A photo is resized to at least 1 x 1 pixel.")
+    if filter not in _FILTERS:
+        raise InputError(f"There is no filter {filter!r}: choose one of {', '.join(_FILTERS)}.")
     if photo.shape[:2] == (height, width):
         return photo
     gap = 3.0 if fast else None
