@@ -138,7 +138,7 @@ def _devices(root: Path, scores: pd.DataFrame) -> pd.Series | None:
         return None
     table = read_table(found[0])
     names, devices = need(table, ["Image", "IMAGE NAME"], found[0]), need(table, ["Device"], found[0])
-    return scores["name"].map(dict(zip(table[names].map(_file_name), table[devices], strict=True)))
+    return scores["name"].map(_stem).map(dict(zip(table[names].map(_stem), table[devices], strict=True)))
 
 
 def _split(root: Path, split: str | None, scores: pd.DataFrame) -> pd.Series | None:
@@ -166,7 +166,7 @@ def _split(root: Path, split: str | None, scores: pd.DataFrame) -> pd.Series | N
         result = scores["scene"].map(dict(zip(table[key].astype(str).str.strip(), sides, strict=True)))
         without = scores.loc[result.isna(), "scene"].unique()
     else:
-        result = scores["name"].map(dict(zip(table[key].map(_file_name), sides, strict=True)))
+        result = scores["name"].map(_stem).map(dict(zip(table[key].map(_stem), sides, strict=True)))
         without = scores.loc[result.isna(), "name"]
     if len(without):
         kind = "scenes" if split == "scene" else "images"
@@ -189,8 +189,9 @@ def _attribute_images(home: Path, attribute: str) -> list[Path]:
     return files
 
 
-def _file_name(value: object) -> str:
-    return PureWindowsPath(str(value).strip()).name
+def _stem(value: object) -> str:
+    """``29_Indoor_Scene_0``: one table serves three attributes, whose files may differ in their ending."""
+    return PureWindowsPath(str(value).strip()).stem
 
 
 def _check_part(part: str | None, split: str | None) -> None:

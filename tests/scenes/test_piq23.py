@@ -106,6 +106,15 @@ def test_the_layout_of_the_download_loads_too(broken):
     assert (len(rows), set(rows["split"]), set(rows["device"])) == (150, {None}, {None})
 
 
+def test_one_device_table_serves_files_with_other_endings(broken):
+    before = load_piq23(broken, split="device")
+    for table, column in (("Test split/Device Split.csv", "IMAGE"), ("Metadata/Image Metadata.csv", "Image")):
+        _edit(broken, lambda f, column=column: f.assign(**{column: f[column].str.replace(".tiff", ".jpg")}), table)
+    after = load_piq23(broken, split="device")
+    assert after["split"][:] == before["split"][:]
+    assert after["device"][:] == before["device"][:]
+
+
 def test_images_may_lie_elsewhere_than_tables(broken, tmp_path):
     shutil.move(broken / "Overall", tmp_path / "photos" / "Overall")
     assert len(load_piq23(broken, images=tmp_path / "photos")) == 150
