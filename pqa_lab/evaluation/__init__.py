@@ -3,6 +3,15 @@
 from pqa_lab.evaluation.compare import compare, paired_test
 from pqa_lab.evaluation.files import load_evaluation, save_evaluation
 from pqa_lab.evaluation.protocol import HEADLINE, METRICS, challenge_score, check_frame, per_scene, summarize
+from pqa_lab.evaluation.survey import piq23_baselines, table1, table2, table3
+from pqa_lab.evaluation.survey_proofs import (
+    lattice_check,
+    median_noise,
+    plcc_is_raw,
+    rank_noise,
+    rank_reversal,
+    table2_score_check,
+)
 from pqa_lab.evaluation.uncertainty import interval, label_noise_ceiling, replicates
 
 __all__ = [
@@ -13,10 +22,20 @@ __all__ = [
     "compare",
     "interval",
     "label_noise_ceiling",
+    "lattice_check",
     "load_evaluation",
+    "median_noise",
     "paired_test",
     "per_scene",
+    "piq23_baselines",
+    "plcc_is_raw",
+    "rank_noise",
+    "rank_reversal",
     "replicates",
     "save_evaluation",
     "summarize",
+    "table1",
+    "table2",
+    "table2_score_check",
+    "table3",
 ]
