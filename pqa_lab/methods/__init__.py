@@ -35,6 +35,12 @@ class UnknownMethod(InputError, KeyError):
     __str__ = InputError.__str__  # a KeyError shows its text in quotes
 
 
-METHODS = Methods({"hyperiqa": "hyperiqa:HyperIQA"})
+METHODS = Methods(
+    {
+        "hyperiqa": "hyperiqa:HyperIQA",
+        "sem_hyperiqa": "sem_hyperiqa:SemHyperIQA",
+        "fhiqa": "fhiqa:FHIQA",
+    }
+)
 
 __all__ = ["METHODS", "Prediction", "Recipe", "View", "predict_views"]
