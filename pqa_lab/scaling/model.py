@@ -55,6 +55,41 @@ def slopes(x: np.ndarray, model: str) -> tuple[np.ndarray, np.ndarray, np.ndarra
     return win, lose, win * (x + win), lose * (lose - x)
 
 
+def loss_slopes(x: np.ndarray, a: np.ndarray, b: np.ndarray, model: str) -> tuple[np.ndarray, np.ndarray]:
+    """First and second derivative by x of -a log F(x) - b log F(-x), elementwise: what Newton's method lives on.
+
+    The same as ``b lose - a win`` and ``a win_curvature + b lose_curvature`` of :func:`slopes`, in half the memory.
+    """
+    if model == "bradley-terry":
+        up, down = expit(x), expit(-x)
+        return b * up - a * down, (a + b) * up * down
+    size, sign = np.abs(x), np.copysign(1.0, x)
+    near = erfcx(size / SQRT2)
+    np.divide(SQRT_2_OVER_PI, near, out=near)
+    far = size * size
+    far *= -0.5
+    np.exp(far, out=far)
+    far *= 1 / np.sqrt(2 * np.pi)
+    far /= 1 - far / near
+    # Votes for the image that is ahead, (a + b + sign (a - b)) / 2, and for the one behind.
+    ahead = a - b
+    ahead *= sign
+    ahead += a
+    ahead += b
+    ahead *= 0.5
+    behind = a + b
+    behind -= ahead
+    behind *= near
+    ahead *= far
+    near -= size
+    far += size
+    sign *= behind - ahead
+    behind *= near
+    ahead *= far
+    behind += ahead
+    return sign, behind
+
+
 def probability(difference: np.ndarray, model: str = "thurstone") -> np.ndarray:
     """P(preferred) for a difference in JOD; 0.75 at 1 JOD."""
     x = np.asarray(difference, float) / SCALES[model]

@@ -10,7 +10,7 @@ which is convex: a step that overshoots shows in the slope along it, so no objec
 import numpy as np
 from scipy.sparse import csr_array
 
-from .model import SCALES, slopes
+from .model import SCALES, loss_slopes
 
 TOLERANCE = 1e-6  # the last step in JOD; Newton's error after it is about its square
 LONGEST_STEP = 4.0  # JOD
@@ -33,6 +33,7 @@ class Pairs:
         signs = np.r_[np.ones(len(i)), -np.ones(len(i))]
         self.incidence = csr_array((signs, (np.r_[pairs, pairs], np.r_[i, j])), shape=(len(i), n))
         self.fold = self.incidence.T.tocsr()
+        self.degree = abs(self.fold)
         self.upper, self.lower = i * n + j, j * n + i
         self.diagonal = np.arange(n) * (n + 1)
 
@@ -44,18 +45,19 @@ class Pairs:
         """(B, P) curvatures to (B, N, N) graph Laplacians."""
         batch = len(curvature)
         h = np.zeros((batch, self.n * self.n))
-        h[:, self.upper] = -curvature
-        h[:, self.lower] = -curvature
-        h[:, self.diagonal] = (abs(self.fold) @ curvature.T).T
+        h[:, self.diagonal] = (self.degree @ curvature.T).T
+        h[:, self.upper] = h[:, self.lower] = -curvature
         return h.reshape(batch, self.n, self.n)  # (B, N, N)
 
 
 def derivatives(q, a, b, pairs: Pairs, model: str) -> tuple[np.ndarray, np.ndarray]:
     """Gradient (B, N) and curvature of each pair (B, P) of the negative log-likelihood, in JOD."""
     s = SCALES[model]
-    win, lose, win_curvature, lose_curvature = slopes((q[:, pairs.i] - q[:, pairs.j]) / s, model)
-    gradient = pairs.gradient((b * lose - a * win) / s)
-    return gradient, (a * win_curvature + b * lose_curvature) / s**2
+    x = np.take(q / s, pairs.i, axis=1)
+    x -= np.take(q / s, pairs.j, axis=1)  # (B, P)
+    slope, curvature = loss_slopes(x, a, b, model)
+    curvature /= s**2
+    return pairs.gradient(slope) / s, curvature
 
 
 def solvable(h: np.ndarray, ridge: np.ndarray) -> np.ndarray:
@@ -67,7 +69,8 @@ def solvable(h: np.ndarray, ridge: np.ndarray) -> np.ndarray:
     eye = np.arange(n)
     free = ridge == 0
     diagonal = h[:, eye, eye]
-    h = h + np.where(free, diagonal.mean(1) / n, 0.0)[:, None, None]
+    if free.any():
+        h = h + np.where(free, diagonal.mean(1) / n, 0.0)[:, None, None]
     h[:, eye, eye] += ridge[:, None] + ((diagonal == 0) & free[:, None])
     return h
 

@@ -22,7 +22,7 @@ from .newton import derivatives, newton, solvable
 from .votes import Tally
 
 CHUNK = 8  # resamples at a time: they stay in the cache
-CLOSE_ENOUGH = 1e-3  # JOD, the last step of a resample's fit; the error after it is below 1e-6 JOD
+CLOSE_ENOUGH = 1e-2  # JOD, the last step of a resample's fit; what is left after it is below 1e-4 JOD
 
 
 @dataclass

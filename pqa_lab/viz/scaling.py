@@ -50,8 +50,9 @@ def jod_figure(scale: JodScale, scene=None) -> go.Figure:
     level = 100 * fit.settings["level"]
     last = int(np.isnan(jod).sum())  # images without a JOD come first in this order
     text = (
-        f"JODs of {len(jod)} images with {level:g} % intervals. Best: {names[-1]} ({low[-1]:.2f} to "
-        f"{high[-1]:.2f}); last: {names[last]} ({low[last]:.2f} to {high[last]:.2f}). 1 JOD apart means that 75 % prefer the better image."
+        f"JODs of {len(jod)} images with {level:g} % intervals. "
+        f"Best: {names[-1]} ({low[-1]:.2f} to {high[-1]:.2f}); last: {names[last]} ({low[last]:.2f} to "
+        f"{high[last]:.2f}). 1 JOD apart means that 75 % prefer the better image."
     )
     return _figure(
         traces,
