@@ -7,7 +7,6 @@ with one more column, SCORE, every other column kept, comma or semicolon between
 *Ours*: IMAGE may be the path from the folder (as the kit's sample has it) or the bare name, with or without extension.
 """
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from os import PathLike
@@ -19,7 +18,7 @@ from datasets import Dataset
 
 from pqa_lab.errors import InputError
 from pqa_lab.scenes.rows import check_unique, report, some, to_numbers, to_rows
-from pqa_lab.scenes.tables import check_folder, need, pick, read_table
+from pqa_lab.scenes.tables import check_folder, need, pick, read_table, written
 
 EXTENSIONS = (".jpg", ".tiff", ".tif", ".jpeg", ".JPG", ".TIFF", ".TIF", ".JPEG")
 
@@ -107,10 +106,8 @@ def write_submission(
     out = Path(out) if out is not None else root / "results"
     if out.suffix.lower() != ".csv":
         out = out / submission_name(last_name, first_name)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(out.name + ".part")
-    table.to_csv(part, index=False)
-    os.replace(part, out)
+    with written(out) as part:
+        table.to_csv(part, index=False)
     return out
 
 

@@ -5,7 +5,6 @@ Rows of files are read when they are looked at and parquet is memory-mapped, so 
 """
 
 import json
-import os
 from glob import escape
 from os import PathLike
 from pathlib import Path, PurePosixPath
@@ -18,6 +17,7 @@ from datasets.table import embed_table_storage
 
 from pqa_lab.errors import InputError
 from pqa_lab.scenes.rows import FEATURES, report, some, undecoded
+from pqa_lab.scenes.tables import written
 
 
 def load_hf(source: str | PathLike, split: str = "train", cache_dir: str | None = None, strict: bool = True) -> Dataset:
@@ -43,9 +43,7 @@ def load_hf(source: str | PathLike, split: str = "train", cache_dir: str | None 
             kind, options = _hub_options(source)
             loaded = datasets.load_dataset(kind, **options, split=split, cache_dir=cache_dir)
     except (OSError, ValueError, KeyError, datasets.exceptions.DatasetsError) as error:
-        raise InputError(
-            f"{source} cannot be loaded as a data set: is it complete, and a name of the Hub right?"
-        ) from error
+        raise InputError(f"{source} cannot be loaded as a data set: is it there, complete, and reachable?") from error
     rows = conform(loaded)
     lonely = pd.Series(rows["scene"][:]).value_counts()
     alone = lonely.index[lonely == 1]
@@ -86,13 +84,13 @@ def save_parquet(rows: Dataset, path: str | PathLike, batch: int = 64) -> Path:
     images, and ``push_to_hub`` can take the rows that `load_hf` reads from it.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    plain = rows.with_format("arrow")
-    with pq.ParquetWriter(part, rows.features.arrow_schema) as writer:
-        for table in plain.iter(batch_size=batch):
-            writer.write_table(embed_table_storage(table.cast(rows.features.arrow_schema)))
-    os.replace(part, path)
+    schema = rows.features.arrow_schema
+    try:
+        with written(path) as part, pq.ParquetWriter(part, schema) as writer:
+            for table in rows.with_format("arrow").iter(batch_size=batch):
+                writer.write_table(embed_table_storage(table.cast(schema)))
+    except FileNotFoundError as error:
+        raise InputError(f"{path.name} was not written: an image of the rows is not there any more.") from error
     return path
 
 
@@ -104,22 +102,32 @@ def save_imagefolder(rows: Dataset, root: str | PathLike) -> Path:
     root = Path(root)
     if root.exists() and any(root.iterdir()):
         raise InputError(f"{root} is not empty: give a new folder.")
-    lines = []
-    for i, row in enumerate(undecoded(rows)):
-        image = row.pop("image")
-        if image is None:
-            raise InputError(f"Row {i + 1} has no image: an image folder needs one a row.")
-        content = image["bytes"] if image["bytes"] is not None else Path(image["path"]).read_bytes()
-        suffix = Path(image["path"] or "").suffix or _suffix(content)
-        name = row.get("name") or Path(image["path"] or f"{i:06d}").name
-        file = root / _safe(row["scene"]) / f"{_safe(PurePosixPath(name).stem)}{suffix}"
-        if file.exists():
-            file = file.with_name(f"{i:06d}_{file.name}")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content)
-        lines.append(json.dumps({"file_name": file.relative_to(root).as_posix(), **row}, ensure_ascii=False))
-    (root / "metadata.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with written(root) as part:
+        lines = []
+        for i, row in enumerate(undecoded(rows)):
+            content, path = _content(row.pop("image"), i)
+            suffix = Path(path or "").suffix or _suffix(content)
+            stem = PurePosixPath(row.get("name") or Path(path or f"{i:06d}").name).stem
+            file = part / _safe(row["scene"]) / f"{_safe(stem)}{suffix}"
+            if file.exists():
+                file = file.with_name(f"{i:06d}_{file.name}")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+            lines.append(json.dumps({"file_name": file.relative_to(part).as_posix(), **row}, ensure_ascii=False))
+        (part / "metadata.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return root
+
+
+def _content(image: dict | None, i: int) -> tuple[bytes, str | None]:
+    """The file's bytes as they are, and its name where it has one."""
+    if image is None:
+        raise InputError(f"Row {i + 1} has no image: an image folder needs one a row.")
+    if image["bytes"] is not None:
+        return image["bytes"], image["path"]
+    try:
+        return Path(image["path"]).read_bytes(), image["path"]
+    except OSError as error:
+        raise InputError(f"The image of row {i + 1} is not there any more ({Path(image['path']).name}).") from error
 
 
 def conform(rows: Dataset | IterableDataset) -> Dataset | IterableDataset:

@@ -145,7 +145,9 @@ def _with_scene(table: pd.DataFrame, files: pd.DataFrame) -> pd.DataFrame:
         if unclear:
             raise InputError(f"{len(unclear)} names are in several scenes ({some(unclear)}): add a column 'scene'.")
         table = table.assign(scene=[next(iter(scenes)) for scenes in found])
-    unknown = sorted(set(table["scene"].dropna()) - set(files["scene"]))
+    if table["scene"].isna().any():
+        raise InputError(f"{int(table['scene'].isna().sum())} rows of the table have no scene: complete the column.")
+    unknown = sorted(set(table["scene"]) - set(files["scene"]))
     if unknown:
         raise InputError(f"{len(unknown)} scenes of the table have no folder ({some(unknown)}).")
     return table

@@ -1,6 +1,9 @@
-"""Reading the tables of data sets: csv, xlsx and mat, whatever their case, separator or byte-order mark."""
+"""Reading the tables of data sets (csv, xlsx and mat, whatever their case or separator), and writing files whole."""
 
-from collections.abc import Sequence
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fnmatch import fnmatch
 from os import PathLike
 from pathlib import Path
@@ -10,6 +13,22 @@ import pandas as pd
 
 from pqa_lab.errors import InputError
 from pqa_lab.scenes.rows import some
+
+
+@contextmanager
+def written(path: Path) -> Iterator[Path]:
+    """A place to write that becomes ``path`` when all went well, and vanishes otherwise."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    try:
+        yield part
+        if path.is_dir():
+            path.rmdir()  # only an empty folder makes place
+        os.replace(part, path)
+    finally:
+        if part.is_dir():
+            shutil.rmtree(part)
+        part.unlink(missing_ok=True)
 
 
 def check_folder(root: str | PathLike, what: str) -> Path:

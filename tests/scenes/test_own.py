@@ -108,6 +108,7 @@ BAD = {
         "8 names are in several",
     ),
     "row twice": (lambda r, t: t.__setitem__("image", ["007/p0.jpg"] * 2 + list(t["image"])[2:]), "no row|duplicates"),
+    "empty scene": (lambda r, t: t.__setitem__("scene", [None] + ["007"] * 7), "1 rows of the table have no scene"),
     "photo beside": (lambda r, t: shutil.copy(r / "007" / "p1.PNG", r / "x.png"), r"1 photos lie beside .* \(x.png\)"),
 }
 
@@ -196,6 +197,16 @@ def test_an_image_folder_with_a_csv_and_a_saved_data_set(folder, scores, tmp_pat
     _same(load_hf(tmp_path / "saved"), rows)
     with pytest.raises(InputError, match="cannot be loaded"):
         load_hf(tmp_path / "nowhere.parquet", cache_dir=str(tmp_path / "cache"))
+
+
+def test_what_cannot_be_written_leaves_nothing_behind(folder, tmp_path):
+    rows = load_folder(folder)
+    (folder / "night" / "p3.PNG").unlink()
+    with pytest.raises(InputError, match="not there any more"):
+        save_parquet(rows, tmp_path / "out" / "rows.parquet")
+    with pytest.raises(InputError, match=r"row 8 is not there any more \(p3.PNG\)"):
+        save_imagefolder(rows, tmp_path / "out" / "images")
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_stream_gives_the_same_rows_without_a_copy(folder, scores, tmp_path):
