@@ -4,6 +4,7 @@ The faces over it (the annotator and the buttons in `pqa_lab.widgets`, the votin
 and call `answer`. Everything lives in the `VoteStore`: a session made again over the same store goes on where it was.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -111,7 +112,9 @@ class PairSession:
         if not plan:
             return None
         first, second = plan[0]
-        return Pair(first, second, f"{self.store.turn(self.scene, self.observer)}:{first}:{second}")
+        # The number alone does not tell a pair that was skipped; the names themselves must not reach a blind voter.
+        digest = hashlib.sha256(f"{self.scene}\0{first}\0{second}".encode()).hexdigest()[:8]
+        return Pair(first, second, f"{self.store.turn(self.scene, self.observer)}-{digest}")
 
     def answer(self, preferred: str, turn: str | None = None) -> bool:
         """Vote on the current pair; when this returns the vote is on the disk.
@@ -130,7 +133,7 @@ class PairSession:
         pair = self.current
         if pair is None or (turn is not None and turn != pair.turn):
             return False
-        number = int(pair.turn.split(":")[0])
+        number = int(pair.turn.split("-")[0])
         return self.store.add(self.scene, pair.first, pair.second, preferred, self.observer, number) is not None
 
     def undo(self) -> bool:
