@@ -100,7 +100,7 @@ def _room(shape, rng):
 
 def _window(shape, rng):
     picture = _wall(shape, rng)
-    outside = lambda s: 4.0 * _leaves(s, rng, GREENS * 1.5) + 1.5  # noqa: E731
+    outside = lambda s: 3.0 * _leaves(s, rng, GREENS * 1.5) + 0.3  # noqa: E731
     left = rng.choice([-0.1, 0.6])
     for k in range(2):
         _panel(picture, rng, -0.05 + 0.42 * k, left, 0.4, 0.5, outside)

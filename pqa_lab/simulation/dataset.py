@@ -119,35 +119,40 @@ def _scene(plan: Plan, index: int) -> Scene:
     return draw_scene(index, world, 1 if plan.shift == "challenge" else SUBJECTS, people)
 
 
-def photograph(take: Take, device: str, size: int, rng: np.random.Generator) -> tuple[bytes, np.ndarray, dict]:
-    """One press of the button: (JPEG file, ideal photo (size, size, 3), record of truth and shot)."""
+def ideal_photo(take: Take) -> np.ndarray:
+    """What the ideal camera makes of a take, margin included; (H, W, 3) uint8."""
+    linear = take.portrait.linear * illuminant(take.light.kelvin)
+    return decode_jpeg(develop(linear, ideal_shot(take.light), np.random.default_rng(0)))
+
+
+def photograph(take: Take, ideal: np.ndarray, device: str, size: int, rng: np.random.Generator) -> tuple[bytes, dict]:
+    """One press of the button: the JPEG file of ``size`` x ``size`` pixels, and a record of truth and shot."""
     full = take.portrait.linear.shape[0]
     top, left = (int(rng.integers(full - size + 1)) for _ in range(2))
     frame = (slice(top, top + size), slice(left, left + size))
-    colour = illuminant(take.light.kelvin)
-    linear = take.portrait.linear[frame] * colour
+    linear = take.portrait.linear[frame] * illuminant(take.light.kelvin)
     shot = aim(linear, DEVICES[device], take.light, rng)
     file = develop(linear, shot, rng)
-    ideal = decode_jpeg(develop(linear, ideal_shot(take.light), rng))
-    truth = compare(ideal, decode_jpeg(file), take.portrait.face[frame])
+    truth = compare(ideal[frame], decode_jpeg(file), take.portrait.face[frame])
     box = np.array(take.portrait.box) - np.array([left, top, left, top])
     record = {f"truth_{name}": truth[name] for name in ATTRIBUTES} | {f"cost_{name}": truth[name] for name in COSTS}
     record |= {f"shot_{name}": float(getattr(shot, name)) for name in SHOT_COLUMNS}
     record["shot_stops"] -= take.light.key  # error against the face's right exposure
-    return file, ideal, record | {"face": [float(b) for b in np.clip(box, 0, size)]}
+    return file, record | {"face": [float(b) for b in np.clip(box, 0, size)]}
 
 
 def _photograph_scene(plan: Plan, index: int) -> list[dict]:
     """All rows of one scene, without JODs."""
     scene = _scene(plan, index)
-    takes: dict[tuple[int, int], Take] = {}
+    takes: dict[tuple[int, int], tuple[Take, np.ndarray]] = {}
     rows = []
     for device, subject, take, k, split in _cast(plan, index):
         if (subject, take) not in takes:
-            takes[subject, take] = draw_take(scene, subject, take, plan.size)
-        shown = takes[subject, take]
+            drawn = draw_take(scene, subject, take, plan.size)
+            takes[subject, take] = drawn, ideal_photo(drawn)
+        shown, ideal = takes[subject, take]
         rng = np.random.default_rng([plan.seed, index, k, 35])
-        file, _, record = photograph(shown, device, plan.size, rng)
+        file, record = photograph(shown, ideal, device, plan.size, rng)
         name = f"{scene.name}/{device}_{k:03d}.jpg"
         rows.append(
             {

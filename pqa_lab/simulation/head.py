@@ -104,9 +104,10 @@ def body_field(shape: Shape) -> Field:
     def field(x, y, z):
         side = np.sqrt(x * x + 1e-4)
         neck = capsule(x, y, z, (0, -0.55, -0.12), (0, -1.6, -0.28), 0.35, 0.40)
-        chest = ellipsoid(x, y, z, (0, -2.75, -0.30), (1.35 * s, 1.15, 0.62))
-        arm = capsule(side, y, z, (0.4, -1.48, -0.34), (1.50 * s, -1.98, -0.36), 0.20, 0.38)
-        return join(neck, join(chest, arm, 0.35), 0.22)
+        chest = ellipsoid(x, y, z, (0, -3.4, -0.30), (1.25 * s, 1.9, 0.60))
+        shoulder = capsule(side, y, z, (0.35, -1.52, -0.34), (1.28 * s, -1.95, -0.36), 0.20, 0.34)
+        arm = capsule(side, y, z, (1.28 * s, -1.95, -0.36), (1.5 * s, -4.4, -0.25), 0.34, 0.3)
+        return join(neck, join(join(chest, shoulder, 0.35), arm, 0.15), 0.22)
 
     return field
 
@@ -136,7 +137,7 @@ def hair_field(style: str, volume: float, width: float) -> Field:
     return field
 
 
-def march(field: Field, x: np.ndarray, y: np.ndarray, start: float = 1.1, end: float = -1.1, steps: int = 26):
+def march(field: Field, x: np.ndarray, y: np.ndarray, start: float = 1.1, end: float = -1.1, steps: int = 60):
     """Depth of the surface along parallel rays that come from +z.
 
     Parameters
@@ -161,7 +162,7 @@ def march(field: Field, x: np.ndarray, y: np.ndarray, start: float = 1.1, end: f
         closer = d < near[active]
         near[active[closer]] = d[closer]
         best[active[closer]] = z[active[closer]]
-        z[active] -= 0.85 * d + np.float32(0.0005)
+        z[active] -= np.maximum(0.85 * d, np.float32(0.006))  # a least step, so that grazing rays get past
         active = active[(d > 0.002) & (z[active] > end)]
         if not len(active):
             break

@@ -30,8 +30,8 @@ def _mix(colour: np.ndarray, other, share: np.ndarray) -> np.ndarray:
 def skin(subject: Subject, pose: Pose, x, y, z, px: float) -> np.ndarray:
     """Reflectance (N, 3) of bare skin: mottling, pores, blush, freckles, lines."""
     side = np.abs(x)
-    mottle = 0.06 * fractal(x * 5, y * 5, 3, subject.seed) + 0.05 * noise(x * 26, y * 26, subject.seed + 3)
-    pores = 0.05 * noise(x * 60, y * 60, subject.seed + 4) + 0.05 * noise(x * 115, y * 115, subject.seed + 5)
+    mottle = 0.05 * fractal(x * 5, y * 5, 3, subject.seed) + 0.03 * noise(x * 26, y * 26, subject.seed + 3)
+    pores = 0.035 * noise(x * 60, y * 60, subject.seed + 4) + 0.04 * noise(x * 115, y * 115, subject.seed + 5)
     colour = subject.skin * (1 + mottle + pores)[:, None]
     blush = 0.5 * bump(np.hypot(side - 0.36, y + 0.26), 0.22) + 0.4 * bump(np.hypot(x, y + 0.38), 0.12)
     blush = blush + 0.5 * bump(np.hypot(side - 0.64, y + 0.06), 0.15)
@@ -83,13 +83,13 @@ def eyes(subject: Subject, pose: Pose, colour: np.ndarray, gloss: np.ndarray, la
     iris_x, iris_y = side * out - 0.28 * pose.gaze[0], eye_y - 0.008 - 0.2 * pose.gaze[1]
     radius = np.hypot(iris_x, iris_y)
     streaks = 1 + 0.35 * noise(np.arctan2(iris_y, iris_x) * 7, radius * 40, subject.seed + 8)
-    ball = np.tile(np.array([0.60, 0.54, 0.50], np.float32), (len(out), 1)) * (1 - 0.35 * t**2)[:, None]
+    ball = np.tile(np.array([0.42, 0.37, 0.34], np.float32), (len(out), 1)) * (1 - 0.35 * t**2)[:, None]
     iris = np.array(subject.iris, np.float32) * (streaks * (0.7 + 0.8 * bump(radius, 0.045)))[:, None]
     iris = iris * (1 - 0.75 * bump(radius - 0.062, 0.012))[:, None]
     share = cover(radius - 0.062, px)[:, None]
     ball = ball + share * (iris - ball)
     ball = ball * (1 - 0.96 * cover(radius - 0.027, px))[:, None]
-    ball = ball * (1 - 0.55 * np.exp(-np.clip(upper - eye_y, 0, 1) / 0.016))[:, None]  # the lid's shadow
+    ball = ball * (1 - 0.65 * np.exp(-np.clip(upper - eye_y, 0, 1) / 0.02))[:, None]  # the lid's shadow
     share = cover(gap, px)[:, None]
     local = local + share * (ball - local)
     # Lashes: a dark line that thickens outwards, with hairs above it.
@@ -122,6 +122,7 @@ def mouth(subject: Subject, pose: Pose, colour: np.ndarray, gloss: np.ndarray, x
     upper = np.maximum(my - (top_edge + 0.052 * full * bow * cupid), top_edge - my)
     lower = np.maximum(my - low_edge, (low_edge - 0.072 * full * np.sqrt(np.maximum(bow, 0)) * (bow > 0)) - my)
     lip = subject.skin * np.array([0.92, 0.52 - 0.14 * subject.lips, 0.54 - 0.12 * subject.lips], np.float32)
+    lip = lip + np.where(my > line, 0.0, 1.0)[:, None] * np.array([0.035, 0.012, 0.013], np.float32)
     grooves = 1 + 0.14 * noise(mx * 60, my * 9, subject.seed + 9)
     local = colour[near]
     soft = max(px, 0.014)

@@ -51,9 +51,10 @@ class Subject:
     def skin(self) -> np.ndarray:
         """Linear reflectance (3,) of the skin."""
         code = np.array([int(MONK_TONES[self.tone - 1][i : i + 2], 16) for i in (0, 2, 4)], np.uint8)
-        # The scale's swatches are papery; living skin is a little redder, and the lightest is not white paper.
+        # The swatches show skin as photographed: real reflectance is a little redder, the lightest is not white
+        # paper, and the darkest owe part of their lightness to gloss.
         colour = to_linear(code) * np.array([0.84, 0.70, 0.62], np.float32)
-        return (colour * (1 if self.tone < 9 else 1.25)).astype(np.float32)
+        return (colour * (1, 1, 1, 1, 1, 1, 1, 1.1, 1.7, 2.0)[self.tone - 1]).astype(np.float32)
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,8 @@ class Portrait:
     face : ndarray (H, W) float32 in [0, 1]
         Share of each pixel that is facial skin, eyes or mouth.
     key : float
-        Stops of gain that bring the face's light to that of a face in the key lamp.
+        Stops of gain that expose the face well: its light becomes that of a face in the key lamp, and the darkest skins
+        get up to half a stop more, as portrait photographers do it.
     """
 
     linear: np.ndarray
@@ -133,7 +134,7 @@ def render(subject: Subject, pose: Pose, lamp: Lighting, background: np.ndarray,
         for field, mask in parts:
             a, b = x[mask], y[mask]
             depth, near = march(field, a, b)
-            near[near < 0.004] = -px
+            near[near < 0.004] = -px if name == "skin" else -0.06  # strands fray from the outline, not from within
             slope = normals(field, a, b, depth)
             solid = person if name == "hair" else field
             clear = shadow(solid, a, b, depth, slope, _unit(lamp.key), lamp.softness)
@@ -143,18 +144,18 @@ def render(subject: Subject, pose: Pose, lamp: Lighting, background: np.ndarray,
             gleam[mask] = (0.75 * _gleam(slope, lamp, 14) + 0.5 * _gleam(slope, lamp, 45)) * clear
         layers[name] = np.dstack([z, edge, gleam, normal, light])
 
-    # Everything from here on at twice the resolution.
-    big = (2 * height, 2 * width)
-    picture = enlarge(background.astype(np.float32), big)
+    # Everything from here on at twice the resolution, and only where the subject is.
+    taken = np.minimum(layers["skin"][..., 1], layers["hair"][..., 1] if "hair" in layers else 1) < 0.1
+    rows, columns = (np.flatnonzero(taken.any(axis)) for axis in (1, 0))
+    part = tuple(slice(max(n[0] - 2, 0), n[-1] + 3) for n in (rows, columns))
+    picture = enlarge(background.astype(np.float32), (2 * height, 2 * width))
+    view = picture[tuple(slice(2 * n.start, 2 * n.stop) for n in part)]
+    big = view.shape[:2]
     fine_y, fine_x = np.mgrid[: big[0], : big[1]].astype(np.float32) / 2 + 0.25
-    x, y = (fine_x - pose.centre[0] * width) / scale, (pose.centre[1] * height - fine_y) / scale
-    inside = np.flatnonzero(((np.hypot(x, (y + 0.1) / 1.25) < 1.5) | (y < -0.9)).any(0))
-    columns = slice(inside[0], inside[-1] + 1)
-    top = np.flatnonzero((np.hypot(x, (y + 0.1) / 1.25) < 1.5).any(1))[0]
-    view = picture[top:, columns]
-    x, y, px = x[top:, columns], y[top:, columns], px / 2
+    x = (fine_x + part[1].start - pose.centre[0] * width) / scale
+    y, px = (pose.centre[1] * height - fine_y - part[0].start) / scale, px / 2
 
-    z, edge, gleam, normal, light = _split(enlarge(layers["skin"], big)[top:, columns])
+    z, edge, gleam, _, light = _split(enlarge(layers["skin"][part], big))
     alpha = paint.cover(edge, 2 * px)
     seen = alpha > 0
     hx, hy, hz = to_head(x[seen], y[seen], z[seen])
@@ -163,33 +164,38 @@ def render(subject: Subject, pose: Pose, lamp: Lighting, background: np.ndarray,
     # Skin below the jaw is bare; the face's paint stays on the front of the head.
     colour, gloss = paint.face(subject, pose, _unit(lamp.key), hx, hy, hz, px)
     fabric = _fabric(subject, u, v, seed)
-    shine = 0.055 * subject.oil * gleam[seen] * (1 + 0.5 * noise(hx * 60, hy * 60, 21)) * (1 - is_cloth)
+    shine = (
+        (0.045 + 0.005 * subject.tone)
+        * subject.oil
+        * gleam[seen]
+        * (1 + 0.5 * noise(hx * 60, hy * 60, 21))
+        * (1 - is_cloth)
+    )
     albedo = colour + is_cloth[:, None] * (fabric - colour)
-    flesh = albedo * light[seen] + (shine + gloss * (1 - is_cloth))[:, None]
-    surface = np.zeros_like(view)
-    surface[seen] = flesh
-    bare = np.zeros(x.shape, np.float32)
-    bare[seen] = (1 - is_cloth) * (hz > 0.05) * (hy > -1.0) * (hy < 0.62) * (np.abs(hx) < 0.62)
-    view[:] = _over(view, surface, alpha)
-    bare *= alpha
+    view[seen] = _over(view[seen], albedo * light[seen] + (shine + gloss * (1 - is_cloth))[:, None], alpha[seen])
+    bare = np.zeros(big, np.float32)
+    bare[seen] = (1 - is_cloth) * (hz > 0.05) * (hy > -1.0) * (hy < 0.62) * (np.abs(hx) < 0.62) * alpha[seen]
     if "hair" in layers:
-        deep, edge, _, normal, light = _split(enlarge(layers["hair"], big)[top:, columns])
-        hair, share = _hair(subject, x, y, deep, edge, normal, light, lamp, to_head, px)
-        share = share * np.clip((deep - np.where(alpha > 0.5, z, -2)) / 0.03 + 0.5, 0, 1)
-        view[:] = _over(view, hair, share)
-        bare *= 1 - share
+        deep, edge, _, normal, light = _split(enlarge(layers["hair"][part], big))
+        behind = np.where(alpha > 0.5, z, -2) - deep
+        near = (edge < 0.1) & (behind < 0.03)
+        points = to_head(x[near], y[near], deep[near])
+        hair, share = _hair(subject, points, edge[near], normal[near], light[near], lamp, px)
+        share = share * np.clip(0.5 - behind[near] / 0.03, 0, 1)
+        view[near] = _over(view[near], hair, share)
+        bare[near] *= 1 - share
     if subject.glasses:
         _glasses(view, bare, subject, x, y, turn, lamp, px)
-    mask = np.zeros(big, np.float32)
-    mask[top:, columns] = bare
-    picture, mask = shrink(picture, 2), shrink(mask, 2)
+    mask = np.zeros((height, width), np.float32)
+    mask[part], picture = shrink(bare, 2), shrink(picture, 2)
     skin_light = luminance(layers["skin"][..., 6:9])
     mean_light = float((skin_light * mask).sum() / max(mask.sum(), 1e-6))
     rows, cols = np.nonzero(mask > 0.3)
     box = (0.0, 0.0, 0.0, 0.0)
     if len(rows):
         box = tuple(float(n) for n in (cols.min(), rows.min(), cols.max() + 1, rows.max() + 1))
-    return Portrait(picture, box, mask, float(np.log2(0.75 / max(mean_light, 1e-3))))
+    key = float(np.log2(0.75 / max(mean_light, 1e-3))) + 0.125 * max(subject.tone - 6, 0)
+    return Portrait(picture, box, mask, key)
 
 
 def _split(layer: np.ndarray):
@@ -220,9 +226,9 @@ def _fabric(subject: Subject, u, v, seed: int) -> np.ndarray:
     return np.maximum(colour, 0.004)
 
 
-def _hair(subject: Subject, x, y, z, edge, normal, light, lamp: Lighting, to_head, px: float):
-    """Colour (H, W, 3) and coverage (H, W) of hair: strands along meridians from the crown, Kajiya-Kay highlights."""
-    hx, hy, hz = to_head(x, y, z)
+def _hair(subject: Subject, points, edge, normal, light, lamp: Lighting, px: float):
+    """Colour (N, 3) and coverage (N,) of hair: strands along meridians from the crown, Kajiya-Kay highlights."""
+    hx, hy, hz = points
     across = np.arctan2(hx, hz + 0.55)
     if subject.hair == "curly":
         warp = fractal(hx * 4, hy * 4, 2, subject.seed)
@@ -247,7 +253,7 @@ def _hair(subject: Subject, x, y, z, edge, normal, light, lamp: Lighting, to_hea
     gloss = sheen * lamp.strength * square * np.clip(0.6 + 0.9 * strands, 0, 2)
     colour = body * light * 1.15 + gloss[..., None] * (0.03 + 0.25 * base)
     # A ragged outline: strands stick out by a fraction of the roughness.
-    return colour, paint.cover(edge - rough * (strands - 0.1), 2.5 * px)
+    return colour, paint.cover(edge - rough * np.clip(strands - 0.1, -1.4, 1.4), 2.5 * px)
 
 
 def _glasses(view, bare, subject: Subject, x, y, turn: np.ndarray, lamp: Lighting, px: float) -> None:

@@ -79,7 +79,7 @@ def draw_scene(index: int, seed: int = 0, subjects: int = 3, people: tuple[int, 
         level=float(level),
         light=Light(condition, float(stops), float(kelvin)),
         lamp=Lighting(key, strength, fill, softness, float(rim), (-side * 0.8, 0.4, -0.5)),
-        head=float(np.clip(np.exp(rng.normal(np.log(0.21), 0.22)), 0.14, 0.30)),
+        head=float(np.clip(np.exp(rng.normal(np.log(0.235), 0.2)), 0.16, 0.32)),
         subjects=tuple(draw_subject(p) for p in seeds),
     )
 

@@ -7,22 +7,23 @@ import numpy as np
 from pqa_lab.simulation.pixels import blur
 
 _SIDE = 256
-_LATTICE = np.random.default_rng(20240411).standard_normal((_SIDE, _SIDE)).astype(np.float32)
+_CELLS = np.random.default_rng(20240411).standard_normal(_SIDE * _SIDE).astype(np.float32)
 
 
 def noise(u: np.ndarray, v: np.ndarray, seed: int = 0) -> np.ndarray:
     """Smooth random field of unit grid, mean 0, SD about 0.6, at the points (u, v); any shape, periodic over 256."""
-    u, v = np.broadcast_arrays(u, v)
+    u, v = (np.asarray(w, np.float32) for w in (u, v))
     i, j = np.floor(u), np.floor(v)
-    a, b = (u - i).astype(np.float32), (v - j).astype(np.float32)
+    a, b = u - i, v - j
     a, b = a * a * (3 - 2 * a), b * b * (3 - 2 * b)
-    i, j = (i.astype(np.int64) + 37 * seed) % _SIDE, (j.astype(np.int64) + 101 * seed) % _SIDE
-    flat = _LATTICE.ravel()
-    low, high = i * _SIDE, (i + 1) % _SIDE * _SIDE
-    right = (j + 1) % _SIDE
-    top = flat[low + j] * (1 - b) + flat[low + right] * b
-    bottom = flat[high + j] * (1 - b) + flat[high + right] * b
-    return top * (1 - a) + bottom * a
+    # A power of two as the period makes "modulo" one bitwise and.
+    i, j = (i.astype(np.int32) + 37 * seed) & (_SIDE - 1), (j.astype(np.int32) + 101 * seed) & (_SIDE - 1)
+    low, right = i * _SIDE, (j + 1) & (_SIDE - 1)
+    high = (low + _SIDE) & (_SIDE * _SIDE - 1)
+    top, bottom = _CELLS.take(low + j), _CELLS.take(high + j)
+    top += b * (_CELLS.take(low + right) - top)
+    bottom += b * (_CELLS.take(high + right) - bottom)
+    return top + a * (bottom - top)
 
 
 def fractal(u: np.ndarray, v: np.ndarray, octaves: int = 4, seed: int = 0, gain: float = 0.55) -> np.ndarray:
