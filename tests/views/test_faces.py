@@ -164,7 +164,9 @@ def test_both_ways_of_the_benchmark_show_the_same():
     assert np.allclose(np.array(quick_box) / 1536, np.array(naive_box) / 1600, atol=0.003)
     for a, b in zip(quick, naive, strict=True):
         assert a.shape == b.shape == (1, 3, 224, 224)
-        assert float((a - b).abs().mean()) < 0.06  # about 3 grey levels of ImageNet's 57 a unit
+        assert (
+            float((a - b).abs().mean()) < 0.1
+        )  # of a standard deviation; the box is rounded at 640 pixels in one of them
 
 
 PHOTO = np.random.default_rng(2).integers(1, 256, (600, 800, 3), dtype=np.uint8)
