@@ -7,12 +7,15 @@ Backbones for the HyperIQA family (``resnet50``, ``tiny_cnn``) answer with four 
 """
 
 import os
+import re
+import zlib
 from collections.abc import Callable
 
 import timm
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from transformers import CLIPConfig, CLIPModel, CLIPTokenizer, CLIPVisionModelWithProjection
 
 from pqa_lab.errors import InputError
 
@@ -100,13 +103,114 @@ def local_contrast(x: Tensor, window: int = 7, floor: float = 0.1) -> Tensor:
     return (x - mean) / (variance + 1e-6).sqrt().add(floor)
 
 
-_BUILDERS: dict[str, Callable[[bool], nn.Module]] = {
+class ConvStem(nn.Sequential):
+    """Patches by small convolutions, (B, 3, H, W) -> (B, width, H/patch, W/patch): a drop-in for a ViT's one big one.
+
+    A transformer on linear patches needs far more than a minute to find blur and noise; on this stem it does not.
+    """
+
+    def __init__(self, width: int, patch: int):
+        halvings = patch.bit_length() - 1
+        widths = [16] + [min(width, 16 * 2**i) // 8 * 8 for i in range(1, halvings + 1)]
+        layers = [_conv_norm(6, 16)]
+        for inputs, outputs in zip(widths, widths[1:], strict=False):
+            layers += [_conv_norm(inputs, outputs), nn.MaxPool2d(2)]
+        super().__init__(*layers, nn.Conv2d(widths[-1], width, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(torch.cat([x, local_contrast(x)], 1))
+
+    @property
+    def weight(self) -> Tensor:
+        return self[-1].weight  # transformers asks the patch convolution for its dtype
+
+
+def _timm(name: str) -> Callable[..., nn.Module]:
+    return lambda pretrained, **options: timm.create_model(name, pretrained, **options)
+
+
+def _clip(repository: str, patch: int) -> Callable[..., nn.Module]:
+    def make(pretrained: bool, text: bool = False) -> nn.Module:
+        kind = CLIPModel if text else CLIPVisionModelWithProjection
+        if pretrained:
+            return kind.from_pretrained(repository)
+        config = CLIPConfig(vision_config={"patch_size": patch})  # everything else is ViT-B by default
+        return kind(config if text else config.vision_config)
+
+    return make
+
+
+def tiny_vit(pretrained: bool = False, width: int = 64, depth: int = 4, size: int = 112, **options) -> nn.Module:
+    """A ViT of 16-pixel patches on a convolutional stem (timm's interface)."""
+    vit = timm.models.VisionTransformer(
+        size, 16, embed_dim=width, depth=depth, num_heads=4, mlp_ratio=2, **{"num_classes": 0} | options
+    )
+    vit.patch_embed.proj = ConvStem(width, 16)
+    return vit
+
+
+def tiny_swin(pretrained: bool = False, width: int = 24, size: int = 128, **options) -> nn.Module:
+    """A Swin of four stages on a convolutional stem (timm's interface)."""
+    swin = timm.models.SwinTransformer(
+        size,
+        embed_dim=width,
+        depths=(1, 1, 2, 1),
+        num_heads=(1, 2, 4, 8),
+        window_size=4,
+        mlp_ratio=2,
+        drop_path_rate=0,
+        **{"num_classes": 0} | options,
+    )
+    swin.patch_embed.proj = ConvStem(width, 4)
+    return swin
+
+
+def tiny_clip(
+    pretrained: bool = False, text: bool = False, width: int = 64, depth: int = 4, size: int = 112, patch: int = 16
+) -> nn.Module:
+    """A CLIP (vision, with ``text=True`` both halves) of random weights, its patches from a convolutional stem."""
+    layers = {"num_attention_heads": 4, "projection_dim": width}
+    vision = {
+        "hidden_size": width,
+        "intermediate_size": 2 * width,
+        "num_hidden_layers": depth,
+        "image_size": size,
+        "patch_size": patch,
+    }
+    words = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "vocab_size": TINY_VOCABULARY,
+        "bos_token_id": TINY_VOCABULARY - 2,
+        "eos_token_id": TINY_VOCABULARY - 1,
+        "pad_token_id": 0,
+    }
+    config = CLIPConfig(vision_config=vision | layers, text_config=words | layers, projection_dim=width)
+    clip = CLIPModel(config) if text else CLIPVisionModelWithProjection(config.vision_config)
+    clip.vision_model.embeddings.patch_embedding = ConvStem(width, patch)
+    return clip
+
+
+TINY_VOCABULARY = 4096
+CLIP_LENGTH = 77
+
+_BUILDERS: dict[str, Callable[..., nn.Module]] = {
     "resnet50": ResNet50,
-    "tiny_cnn": lambda pretrained: TinyCNN(),
+    "vit_b16_384": _timm("vit_base_patch16_384.augreg_in21k_ft_in1k"),
+    "swin_b_384": _timm("swin_base_patch4_window12_384.ms_in22k"),
+    "swin_l_384": _timm("swin_large_patch4_window12_384.ms_in22k"),
+    "clip_vit_b16": _clip("openai/clip-vit-base-patch16", 16),
+    "clip_vit_b32": _clip("openai/clip-vit-base-patch32", 32),
+    "tiny_cnn": lambda pretrained, **options: TinyCNN(**options),
+    "tiny_vit": tiny_vit,
+    "tiny_swin": tiny_swin,
+    "tiny_clip": tiny_clip,
 }
+BACKBONES = tuple(_BUILDERS)
 
 
-def build(name: str, pretrained: bool = False) -> nn.Module:
+def build(name: str, pretrained: bool = False, **options) -> nn.Module:
     """Build a backbone.
 
     Parameters
@@ -115,6 +219,9 @@ def build(name: str, pretrained: bool = False) -> nn.Module:
         One of ``BACKBONES``.
     pretrained : bool
         Published weights from the hub (``HF_ENDPOINT`` and the local cache are honoured); tiny ones have none.
+    **options
+        timm models take ``create_model``'s (``num_classes=0`` drops the classifier); CLIP takes ``text=True`` for both
+        halves (``CLIPModel``, else ``CLIPVisionModelWithProjection``); tiny ones take ``width``, ``depth``, ``size``.
 
     Raises
     ------
@@ -122,24 +229,53 @@ def build(name: str, pretrained: bool = False) -> nn.Module:
         An unknown name, or weights that cannot be fetched.
     """
     if name not in _BUILDERS:
-        raise InputError(f"There is no backbone {name!r}: choose one of {', '.join(_BUILDERS)}.")
+        raise InputError(f"There is no backbone {name!r}: choose one of {', '.join(BACKBONES)}.")
     if pretrained and name.startswith("tiny"):
         raise InputError(f"{name} has no published weights: build it with pretrained=False.")
+    if not pretrained:
+        return _BUILDERS[name](False, **options)
     try:
-        return _BUILDERS[name](pretrained)
+        return _BUILDERS[name](True, **options)
     except (OSError, RuntimeError) as error:
-        if not pretrained:
-            raise
-        how = "offline mode is on" if os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0") else "no connection?"
-        raise InputError(
-            f"The weights of {name} could not be fetched from the hub ({how}): connect once to fill the cache, "
-            "or build with pretrained=False."
-        ) from error
+        raise InputError(_unreachable(f"The weights of {name}")) from error
 
 
-def load_pretrained(backbone: nn.Module, name: str) -> None:
+def load_pretrained(backbone: nn.Module, name: str, **options) -> None:
     """Give an existing backbone its published weights (see ``build``)."""
-    backbone.load_state_dict(build(name, pretrained=True).state_dict())
+    backbone.load_state_dict(build(name, pretrained=True, **options).state_dict())
 
 
-BACKBONES = tuple(_BUILDERS)
+def tokenize(texts: list[str], name: str, pretrained: bool = False) -> dict[str, Tensor]:
+    """Prompts as ``input_ids`` and ``attention_mask``, each (N, L), for the text half of CLIP ``name``.
+
+    ``pretrained`` uses CLIP's own tokenizer from the hub. Random weights need no particular numbers, so without it
+    every word (and comma) gets one by its checksum: offline, the same everywhere, at most ``CLIP_LENGTH`` tokens.
+    """
+    if pretrained:
+        repository = {"clip_vit_b16": "openai/clip-vit-base-patch16", "clip_vit_b32": "openai/clip-vit-base-patch32"}
+        try:
+            tokenizer = CLIPTokenizer.from_pretrained(repository[name])
+        except (OSError, RuntimeError) as error:
+            raise InputError(_unreachable(f"The tokenizer of {name}")) from error
+        return dict(tokenizer(texts, padding=True, truncation=True, max_length=CLIP_LENGTH, return_tensors="pt"))
+    size = TINY_VOCABULARY if name == "tiny_clip" else CLIPConfig().text_config.vocab_size
+    first, last = size - 2, size - 1  # begin and end of text, as in CLIP
+    rows = []
+    for text in texts:
+        words = re.findall(r"\w+|[^\w\s]", text.lower())[: CLIP_LENGTH - 2]
+        rows.append([first, *(1 + zlib.crc32(word.encode()) % (size - 3) for word in words), last])
+    ids = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for i, row in enumerate(rows):
+        ids[i, : len(row)] = torch.tensor(row)
+        mask[i, : len(row)] = 1
+    return {"input_ids": ids, "attention_mask": mask}
+
+
+def _unreachable(what: str) -> str:
+    offline = os.environ.get("HF_HUB_OFFLINE", "0").lower() in ("1", "true", "yes", "on")
+    why = "HF_HUB_OFFLINE is set" if offline else "is there a connection?"
+    return (
+        f"{what} are not in the cache and could not be fetched from the hub ({why}): "
+        "connect once to fill the cache, or use pretrained=False."
+    ).replace("tokenizer of", "tokenizer files of")
