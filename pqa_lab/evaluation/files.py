@@ -28,8 +28,8 @@ def save_evaluation(
     Parameters
     ----------
     frame : DataFrame
-        ``scene, image, score, jod`` and, unless given here, ``method`` and ``seed``; other columns (``jod_std,
-        condition, device``, ...) are kept.
+        ``scene, image, score, jod`` and, unless given here, ``method`` and ``seed`` (null if nobody says it); other
+        columns (``jod_std, condition, device``, ...) are kept.
     path : path
         Ends in ``.parquet``; replaced only when the new file is complete.
     method, seed
@@ -45,11 +45,13 @@ def save_evaluation(
     if path.suffix != ".parquet":
         raise InputError(f"An evaluation is saved as .parquet, not as {path.name!r}.")
     given = {name: value for name, value in (("method", method), ("seed", seed)) if value is not None}
+    if "seed" not in frame.columns and seed is None:
+        given["seed"] = pd.array([pd.NA] * len(frame), dtype="Int64")  # a checkpoint from elsewhere
     frame = frame.assign(**given)
     missing = [name for name in COLUMNS if name not in frame.columns]
     if missing:
         raise InputError(f"The table lacks {', '.join(missing)}; a saved evaluation needs {', '.join(COLUMNS)}.")
-    check_frame(frame, by=["method", "seed"])
+    check_frame(frame.assign(seed=frame["seed"].fillna(-1)), by=["method", "seed"])
     frame = frame[COLUMNS + [name for name in frame.columns if name not in COLUMNS]].reset_index(drop=True)
     frame.attrs = {_KEY: {"created": datetime.now(UTC).isoformat(timespec="seconds"), "command": sys.argv} | about}
     frame.attrs[_KEY]["versions"] = _versions()

@@ -139,9 +139,10 @@ def check_frame(frame: pd.DataFrame, by: Sequence[str] = ()) -> None:
             raise InputError(f"The column {column} holds something that is not a number; give numbers.")
     for column in (*by, "scene", "score", "jod"):
         values = frame[column]
-        bad = values.isna() if column in (*by, "scene") else ~np.isfinite(values.astype(np.float64))
+        numbers = column in ("score", "jod")
+        bad = ~np.isfinite(values.to_numpy(np.float64, na_value=np.nan)) if numbers else values.isna().to_numpy()
         if bad.any():
-            where = "" if column == "scene" else f", the first in scene {frame.loc[bad.to_numpy(), 'scene'].iloc[0]}"
+            where = "" if column == "scene" else f", the first in scene {frame.loc[bad, 'scene'].iloc[0]}"
             raise InputError(
                 f"{int(bad.sum())} of {len(frame)} images have no {column}{where}; give every image one or drop it."
             )

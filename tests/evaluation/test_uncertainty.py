@@ -190,10 +190,17 @@ def test_bad_files_get_one_clear_sentence(tmp_path):
     frame.to_parquet(tmp_path / "other.parquet")
     with pytest.raises(InputError, match="not one that save_evaluation wrote"):
         evaluation.load_evaluation(tmp_path / "other.parquet")
-    with pytest.raises(InputError, match="lacks seed"):
-        evaluation.save_evaluation(frame, tmp_path / "x.parquet")
+    with pytest.raises(InputError, match="lacks image"):
+        evaluation.save_evaluation(frame.drop(columns="image"), tmp_path / "x.parquet")
+    with pytest.raises(InputError, match="repeat an image"):
+        evaluation.save_evaluation(pd.concat([frame, frame]), tmp_path / "x.parquet")
     with pytest.raises(InputError, match=".parquet"):
         evaluation.save_evaluation(frame, tmp_path / "x.csv", seed=0)
+
+
+def test_an_unknown_seed_is_saved_as_unknown(tmp_path):
+    path = evaluation.save_evaluation(scores(noise=(1.0,)), tmp_path / "run.parquet")
+    assert evaluation.load_evaluation(path)["seed"].isna().all()
 
 
 def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
