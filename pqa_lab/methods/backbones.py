@@ -15,7 +15,7 @@ import timm
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import CLIPConfig, CLIPModel, CLIPTokenizer, CLIPVisionModelWithProjection
+from transformers import AutoTokenizer, CLIPConfig, CLIPModel, CLIPVisionModelWithProjection
 
 from pqa_lab.errors import InputError
 
@@ -129,11 +129,11 @@ def _timm(name: str) -> Callable[..., nn.Module]:
     return lambda pretrained, **options: timm.create_model(name, pretrained, **options)
 
 
-def _clip(repository: str, patch: int) -> Callable[..., nn.Module]:
+def _clip(name: str, patch: int) -> Callable[..., nn.Module]:
     def make(pretrained: bool, text: bool = False) -> nn.Module:
         kind = CLIPModel if text else CLIPVisionModelWithProjection
         if pretrained:
-            return kind.from_pretrained(repository)
+            return kind.from_pretrained(CLIP_REPOSITORIES[name])
         config = CLIPConfig(vision_config={"patch_size": patch})  # everything else is ViT-B by default
         return kind(config if text else config.vision_config)
 
@@ -192,16 +192,17 @@ def tiny_clip(
     return clip
 
 
+CLIP_REPOSITORIES = {"clip_vit_b16": "openai/clip-vit-base-patch16", "clip_vit_b32": "openai/clip-vit-base-patch32"}
+CLIP_LENGTH = 77  # tokens
 TINY_VOCABULARY = 4096
-CLIP_LENGTH = 77
 
 _BUILDERS: dict[str, Callable[..., nn.Module]] = {
     "resnet50": ResNet50,
     "vit_b16_384": _timm("vit_base_patch16_384.augreg_in21k_ft_in1k"),
     "swin_b_384": _timm("swin_base_patch4_window12_384.ms_in22k"),
     "swin_l_384": _timm("swin_large_patch4_window12_384.ms_in22k"),
-    "clip_vit_b16": _clip("openai/clip-vit-base-patch16", 16),
-    "clip_vit_b32": _clip("openai/clip-vit-base-patch32", 32),
+    "clip_vit_b16": _clip("clip_vit_b16", 16),
+    "clip_vit_b32": _clip("clip_vit_b32", 32),
     "tiny_cnn": lambda pretrained, **options: TinyCNN(**options),
     "tiny_vit": tiny_vit,
     "tiny_swin": tiny_swin,
@@ -252,9 +253,9 @@ def tokenize(texts: list[str], name: str, pretrained: bool = False) -> dict[str,
     every word (and comma) gets one by its checksum: offline, the same everywhere, at most ``CLIP_LENGTH`` tokens.
     """
     if pretrained:
-        repository = {"clip_vit_b16": "openai/clip-vit-base-patch16", "clip_vit_b32": "openai/clip-vit-base-patch32"}
         try:
-            tokenizer = CLIPTokenizer.from_pretrained(repository[name])
+            # CLIPTokenizer itself would, without a connection, silently know no words at all.
+            tokenizer = AutoTokenizer.from_pretrained(CLIP_REPOSITORIES[name])
         except (OSError, RuntimeError) as error:
             raise InputError(_unreachable(f"The tokenizer of {name}")) from error
         return dict(tokenizer(texts, padding=True, truncation=True, max_length=CLIP_LENGTH, return_tensors="pt"))
@@ -270,6 +271,11 @@ def tokenize(texts: list[str], name: str, pretrained: bool = False) -> dict[str,
         ids[i, : len(row)] = torch.tensor(row)
         mask[i, : len(row)] = 1
     return {"input_ids": ids, "attention_mask": mask}
+
+
+def embed_text(clip: nn.Module, tokens: dict[str, Tensor]) -> Tensor:
+    """Projected text embeddings of a ``CLIPModel``, not normalized: tokens (N, L) -> (N, D)."""
+    return clip.text_projection(clip.text_model(**tokens).pooler_output)
 
 
 def _unreachable(what: str) -> str:
