@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 from scipy.special import xlogy
-from scipy.stats import chi2, norm
+from scipy.stats import chi2, norm, pearson3
 
 from ..errors import InputError
 from .graph import always, bridges, compared, groups, strong_components
@@ -146,8 +146,10 @@ def observers(scale: JodScale | SceneFit) -> pd.DataFrame:
 
         z_k = sum (log-likelihood - its expectation) / sqrt(sum of its variance)
 
-    Expectation and variance are those of the pairs that k saw, so hard pairs are no fault of the observer. About
-    N(0, 1) for an observer like the others, below -3 for one who guesses, is much noisier, or answers in reverse.
+    Expectation and variance are those of the pairs that k saw, so hard pairs are no fault of the observer. One slip on
+    an easy pair costs much, so the sum is skewed: a z below 0 is turned into the normal z of the same tail probability
+    (Pearson's type III curve with the sum's own skewness). Then z is about N(0, 1) for an observer like the others, and
+    below -3 for one who guesses, is much noisier, or answers in reverse.
 
     Parameters
     ----------
@@ -185,16 +187,31 @@ def observers(scale: JodScale | SceneFit) -> pd.DataFrame:
             "agreement": np.bincount(tally.observer, w * np.where(d > 0, y, np.where(d < 0, 1 - y, 0.5)), k),
             "gain": np.bincount(tally.observer, w * gain, k),
             "variance": np.bincount(tally.observer, w**2 * variance, k),
+            "third": np.bincount(tally.observer, w**3 * variance * (1 - 2 * p) * (yes - no), k),
             "largest_change": np.abs(shift).max(1),
         }
         rows.append(pd.DataFrame(table))
-    how = {"votes": "sum", "agreement": "sum", "gain": "sum", "variance": "sum", "largest_change": "max"}
+    how = {
+        "votes": "sum",
+        "agreement": "sum",
+        "gain": "sum",
+        "variance": "sum",
+        "third": "sum",
+        "largest_change": "max",
+    }
     table = pd.concat(rows).groupby("observer", as_index=False).agg(how)
     table["agreement"] /= np.maximum(table["votes"], 1e-300)
-    table["z"] = table["gain"] / np.sqrt(np.maximum(table["variance"], 1e-300))
+    spread = np.sqrt(np.maximum(table["variance"], 1e-300))
+    table["z"] = _unskewed(table["gain"] / spread, table["third"] / spread**3)
     table["outlier"] = table["z"] < SUSPICIOUS
     table = table[["observer", "votes", "agreement", "z", "largest_change", "outlier"]]
     return table.sort_values("z", ignore_index=True)
+
+
+def _unskewed(z: np.ndarray, skewness: np.ndarray) -> np.ndarray:
+    """Normal z with the tail probability of a z below 0 whose distribution leans to the left."""
+    tail = pearson3.sf(-z, np.maximum(-skewness, 1e-6))
+    return np.where(z < 0, norm.ppf(np.clip(tail, 1e-300, 0.5)), z)
 
 
 def _slope(x: np.ndarray, offset, y, w, cluster, model: str) -> tuple[float, float]:
