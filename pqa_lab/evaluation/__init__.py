@@ -1,5 +1,6 @@
 """Per-scene metrics, the challenge's protocol, and the survey's tables as data."""
 
+from pqa_lab.evaluation.ceiling import label_noise_ceiling
 from pqa_lab.evaluation.compare import compare, paired_test
 from pqa_lab.evaluation.files import load_evaluation, save_evaluation
 from pqa_lab.evaluation.protocol import HEADLINE, METRICS, challenge_score, check_frame, per_scene, summarize
@@ -12,7 +13,7 @@ from pqa_lab.evaluation.survey_proofs import (
     rank_reversal,
     table2_score_check,
 )
-from pqa_lab.evaluation.uncertainty import interval, label_noise_ceiling, replicates
+from pqa_lab.evaluation.uncertainty import interval, replicates
 
 __all__ = [
     "HEADLINE",

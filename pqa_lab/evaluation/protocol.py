@@ -17,6 +17,7 @@ import pandas as pd
 from pqa_lab.errors import InputError
 from pqa_lab.evaluation import metrics
 from pqa_lab.evaluation.logistic import fit_logistic
+from pqa_lab.evaluation.uncertainty import interval
 
 HEADLINE = ["srcc", "plcc", "krcc", "challenge"]
 METRICS = [*HEADLINE, "pairwise_accuracy", "top1", "plcc_logistic", "mae"]
@@ -100,8 +101,6 @@ def summarize(
         a statistic with ``undefined > 0`` rests on ``scenes - undefined`` scenes. The row ``challenge`` holds the
         challenge's score: the median over scenes of the mean of SRCC, PLCC and KRCC.
     """
-    from pqa_lab.evaluation.uncertainty import interval
-
     by = [by] if isinstance(by, str) else list(by)
     scenes = frame if "srcc" in frame.columns else per_scene(frame, by)
     names = [name for name in METRICS if name in scenes.columns]

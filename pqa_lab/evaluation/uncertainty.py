@@ -1,4 +1,4 @@
-"""How sure a table is: the bootstrap over scenes, and the ceiling that the labels' own noise sets.
+"""How sure a table is: the bootstrap over scenes.
 
 The scene is the unit that is drawn at random: images of a scene share its people, light and panel, so they are never
 resampled one by one. All columns share the draws of a resample, which is what makes their differences paired.
@@ -7,10 +7,8 @@ resampled one by one. All columns share the draws of a resample, which is what m
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
 from pqa_lab.errors import InputError
-from pqa_lab.evaluation import metrics
 
 _CHUNK = 2_000_000  # values of a resample held at a time
 
@@ -48,12 +46,31 @@ def replicates(values: np.ndarray, statistic: str = "median", resamples: int = 1
     check_statistic(statistic)
     values = np.asarray(values, dtype=np.float64)
     rng, n_scenes = np.random.default_rng(seed), len(values)
+    defined, filled = ~np.isnan(values), np.nan_to_num(values)
     step, out = max(1, _CHUNK // n_scenes), np.empty((resamples, values.shape[1]))
     for start in range(0, resamples, step):
-        draws = rng.integers(n_scenes, size=(min(step, resamples - start), n_scenes))  # (R, S)
-        for column in range(values.shape[1]):
-            out[start : start + step, column] = over_scenes(values[draws, column], statistic)
+        rows = min(step, resamples - start)
+        draws = rng.integers(n_scenes, size=(rows, n_scenes)) + n_scenes * np.arange(rows)[:, None]  # (R, S)
+        # How often each scene was drawn is all that a statistic needs, and it is the same for every column.
+        times = np.bincount(draws.ravel(), minlength=rows * n_scenes).reshape(rows, n_scenes).astype(np.int32)  # (R, S)
+        if statistic == "mean":
+            with np.errstate(invalid="ignore"):
+                out[start : start + rows] = (times @ filled) / (times @ defined)  # (R, M)
+        else:
+            for column in range(values.shape[1]):
+                out[start : start + rows, column] = _weighted_median(values[:, column], times)
     return out
+
+
+def _weighted_median(values: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Median of the values (S,), each taken ``times`` (R, S); NaN left out -> (R,)."""
+    order = np.argsort(values)[: int((~np.isnan(values)).sum())]  # NaN is last
+    reached = times[:, order].cumsum(axis=1, dtype=times.dtype)  # (R, D), how many draws are at most this value
+    if not len(order):
+        return np.full(len(times), np.nan)
+    count, ordered = reached[:, -1:], values[order]
+    middle = [ordered[(reached > k).argmax(axis=1)] for k in ((count - 1) // 2, count // 2)]
+    return np.where(count[:, 0] > 0, (middle[0] + middle[1]) / 2, np.nan)
 
 
 def interval(
@@ -67,43 +84,6 @@ def interval(
         replicate = replicates(values[:, known], statistic, resamples, seed)  # (R, M)
         bounds[:, known] = np.nanquantile(replicate, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return bounds
-
-
-def label_noise_ceiling(frame: pd.DataFrame, draws: int = 100, seed: int = 0) -> pd.DataFrame:
-    """What a perfect scorer would reach if it were measured against labels as noisy as these.
-
-    A scorer equal to ``jod + N(0, jod_std)`` is compared with ``jod``, scene by scene, and averaged over draws: two
-    panels that agree on the truth agree with each other no better than about this.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        One row an image: ``scene, jod, jod_std`` (standard error of the JOD, in JOD).
-
-    Returns
-    -------
-    DataFrame
-        One row a scene: ``scene, n, srcc, plcc, krcc, challenge, pairwise_accuracy, top1``; `summarize` takes it.
-    """
-    from pqa_lab.evaluation.protocol import check_frame
-
-    if "jod_std" not in frame.columns:
-        raise InputError("The ceiling needs a column jod_std (the labels' standard error); this table has none.")
-    check_frame(frame.assign(score=frame["jod_std"]))
-    if (frame["jod_std"] < 0).any():
-        raise InputError("A jod_std is negative; a standard error is 0 or more.")
-    frame = frame.sort_values("scene", kind="stable")
-    table = frame.groupby("scene", sort=True, observed=True).size().rename("n").reset_index()
-    sizes = table["n"].to_numpy()
-    jod, std = (frame[name].to_numpy(dtype=np.float64) for name in ("jod", "jod_std"))
-    score = jod + std * np.random.default_rng(seed).standard_normal((draws, len(jod)))  # (D, N)
-    pairs = metrics.count_pairs(score, jod, sizes)
-    srcc, plcc, krcc = metrics.srcc(pairs, sizes), metrics.plcc(score, jod, sizes), metrics.krcc(pairs)  # each (D, S)
-    table["srcc"], table["plcc"], table["krcc"] = srcc.mean(axis=0), plcc.mean(axis=0), krcc.mean(axis=0)
-    table["challenge"] = (srcc + plcc + krcc).mean(axis=0) / 3
-    table["pairwise_accuracy"] = metrics.pairwise_accuracy(pairs).mean(axis=0)
-    table["top1"] = metrics.top1(score, np.broadcast_to(jod, score.shape), sizes).mean(axis=0)
-    return table
 
 
 def check_statistic(statistic: str) -> None:

@@ -49,6 +49,17 @@ def test_interval_is_scipys_percentile_bootstrap(statistic):
         np.testing.assert_allclose(ours[:, column], theirs, atol=0.05)
 
 
+@pytest.mark.parametrize("statistic", ["median", "mean"])
+@pytest.mark.parametrize("n_scenes", [1, 6, 7])
+def test_replicates_are_the_statistic_of_drawn_scenes(statistic, n_scenes):
+    values = np.random.default_rng(0).normal(size=(n_scenes, 4)).round(1)
+    values[0, 1:3] = np.nan
+    values[:, 2] = np.nan
+    draws = np.random.default_rng(8).integers(n_scenes, size=(200, n_scenes))
+    loop = np.stack([over_scenes(values[row].T, statistic) for row in draws])
+    np.testing.assert_allclose(evaluation.replicates(values, statistic, 200, seed=8), loop, atol=1e-12)
+
+
 def test_interval_covers():
     """95 % intervals of the mean of 40 scenes hold the truth about as often as they say."""
     rng = np.random.default_rng(0)

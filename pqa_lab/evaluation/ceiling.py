@@ -1,0 +1,45 @@
+"""How well a perfect scorer could do, given that the labels themselves are noisy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from pqa_lab.errors import InputError
+from pqa_lab.evaluation import metrics
+from pqa_lab.evaluation.protocol import check_frame
+
+
+def label_noise_ceiling(frame: pd.DataFrame, draws: int = 100, seed: int = 0) -> pd.DataFrame:
+    """What a perfect scorer would reach if it were measured against labels as noisy as these.
+
+    A scorer equal to ``jod + N(0, jod_std)`` is compared with ``jod``, scene by scene, and averaged over draws: two
+    panels that agree on the truth agree with each other no better than about this.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row an image: ``scene, jod, jod_std`` (standard error of the JOD, in JOD).
+
+    Returns
+    -------
+    DataFrame
+        One row a scene: ``scene, n, srcc, plcc, krcc, challenge, pairwise_accuracy, top1``; `summarize` takes it.
+    """
+    if "jod_std" not in frame.columns:
+        raise InputError("The ceiling needs a column jod_std (the labels' standard error); this table has none.")
+    check_frame(frame.assign(score=frame["jod_std"]))
+    if (frame["jod_std"] < 0).any():
+        raise InputError("A jod_std is negative; a standard error is 0 or more.")
+    frame = frame.sort_values("scene", kind="stable")
+    table = frame.groupby("scene", sort=True, observed=True).size().rename("n").reset_index()
+    sizes = table["n"].to_numpy()
+    jod, std = (frame[name].to_numpy(dtype=np.float64) for name in ("jod", "jod_std"))
+    score = jod + std * np.random.default_rng(seed).standard_normal((draws, len(jod)))  # (D, N)
+    pairs = metrics.count_pairs(score, jod, sizes)
+    srcc, plcc, krcc = metrics.srcc(pairs, sizes), metrics.plcc(score, jod, sizes), metrics.krcc(pairs)  # each (D, S)
+    table["srcc"], table["plcc"], table["krcc"] = srcc.mean(axis=0), plcc.mean(axis=0), krcc.mean(axis=0)
+    table["challenge"] = (srcc + plcc + krcc).mean(axis=0) / 3
+    table["pairwise_accuracy"] = metrics.pairwise_accuracy(pairs).mean(axis=0)
+    table["top1"] = metrics.top1(score, np.broadcast_to(jod, score.shape), sizes).mean(axis=0)
+    return table
