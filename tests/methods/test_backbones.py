@@ -15,32 +15,21 @@ from safetensors.torch import save_model
 from pqa_lab.errors import InputError
 from pqa_lab.methods.backbones import build, embed_text, local_contrast, tiny_clip, tokenize
 
-TRAITS = [
-    "animal",
-    "cityscape",
-    "human",
-    "indoor",
-    "landscape",
-    "night",
-    "plant",
-    "still_life",
-    "others",
-    "jpeg2000",
-    "jpeg",
-    "noise",
-    "blur",
-    "realistic",
-    "underexposure",
-    "overexposure",
+# Words of LIQE's prompts, which must not fall together.
+TRAITS = ["animal", "cityscape", "human", "indoor", "landscape", "night", "plant", "still_life", "others", "jpeg2000"]
+TRAITS += ["jpeg", "noise", "blur", "realistic", "underexposure", "overexposure", "spatially", "quantization", "color"]
+TRAITS += [
     "contrast",
     "compression",
-    "distortion",
-    "camera",
+    "other",
     "bad",
     "poor",
     "fair",
     "good",
     "perfect",
+    "photo",
+    "artifacts",
+    "quality",
 ]
 
 
