@@ -13,8 +13,9 @@ from pqa_lab.evaluation.protocol import check_frame
 def label_noise_ceiling(frame: pd.DataFrame, draws: int = 100, seed: int = 0) -> pd.DataFrame:
     """What a perfect scorer would reach if it were measured against labels as noisy as these.
 
-    A scorer equal to ``jod + N(0, jod_std)`` is compared with ``jod``, scene by scene, and averaged over draws: two
-    panels that agree on the truth agree with each other no better than about this.
+    A perfect scorer knows the truth, and labels are the truth plus noise. The given JODs stand in for the truth, which
+    is not known: ``jod`` is compared with ``jod + N(0, jod_std)``, scene by scene, averaged over draws. As the JODs
+    already carry their own noise, they spread a little more than the truth, so the ceiling is a little too high.
 
     Parameters
     ----------
@@ -28,9 +29,9 @@ def label_noise_ceiling(frame: pd.DataFrame, draws: int = 100, seed: int = 0) ->
     """
     if "jod_std" not in frame.columns:
         raise InputError("The ceiling needs a column jod_std (the labels' standard error); this table has none.")
+    if not (frame["jod_std"] >= 0).all():
+        raise InputError("A jod_std is missing or negative; every image needs a standard error of 0 or more.")
     check_frame(frame.assign(score=frame["jod_std"]))
-    if (frame["jod_std"] < 0).any():
-        raise InputError("A jod_std is negative; a standard error is 0 or more.")
     frame = frame.sort_values("scene", kind="stable")
     table = frame.groupby("scene", sort=True, observed=True).size().rename("n").reset_index()
     sizes = table["n"].to_numpy()

@@ -20,8 +20,8 @@ def benchmark(scenes: int = 50, images: int = 100, methods: int = 8, resamples: 
     Returns
     -------
     DataFrame
-        One row a task: ``task, ours_s, scipy_s, ratio, largest_difference``. The last task's scipy loop, which computes the
-        metrics anew in every resample, is timed on 2 resamples and scaled up, as its name says.
+        One row a task: ``task, ours_s, scipy_s, ratio, largest_difference``. The last task's scipy loop, which computes
+        the metrics anew in every resample, is timed on 2 resamples and scaled up, as its name says.
     """
     frame = _table(scenes, images, methods)
     parts = [[g for _, g in part.groupby("scene")] for _, part in frame.groupby("method")]

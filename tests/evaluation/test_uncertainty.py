@@ -173,6 +173,8 @@ def test_ceiling_needs_the_labels_noise():
         evaluation.label_noise_ceiling(frame.drop(columns="jod_std"))
     with pytest.raises(InputError, match="negative"):
         evaluation.label_noise_ceiling(frame.assign(jod_std=-0.1))
+    with pytest.raises(InputError, match="missing"):
+        evaluation.label_noise_ceiling(frame.assign(jod_std=np.nan))
 
 
 def test_a_saved_evaluation_redraws_its_table(tmp_path):
