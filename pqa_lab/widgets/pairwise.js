@@ -121,7 +121,7 @@ function render({ model, el }) {
     return node;
   };
   const question = make("p", { class: "pqa-question" });
-  const help = make("dl", { class: "pqa-help" }, ...HELP.flatMap(([key, text]) => [make("dt", {}, make("kbd", {}, key)), make("dd", {}, text)]));
+  const help = make("ul", { class: "pqa-help" }, ...HELP.map(([key, text]) => make("li", {}, make("kbd", {}, key), ` ${text}`)));
   help.hidden = true;
   const first = button("A is better", "1", () => send("first"));
   const tie = button("Equal", "0", () => send("tie"));
@@ -132,7 +132,8 @@ function render({ model, el }) {
   const progress = make("progress", { "aria-label": "Votes given" });
   const count = make("span", { class: "pqa-count" });
   const status = make("p", { class: "pqa-status", role: "status", "aria-live": "polite" });
-  const plot = make("section", { class: "pqa-plot", "aria-label": "JODs so far" });
+  const scale = make("div");
+  const plot = make("section", { class: "pqa-plot" }, make("p", { class: "pqa-title" }, "JODs so far, with 95 % intervals"), scale);
   const booth = make("div", { class: "pqa-booth" }, question, stage, make("div", { class: "pqa-votes" }, first, tie, second),
     make("div", { class: "pqa-tools" }, later, undo, helper, progress, count), help, status);
   const root = make("div", { class: "pqa-pair", role: "group", tabindex: "0", "data-lm-suppress-shortcuts": "true",
@@ -181,7 +182,7 @@ function render({ model, el }) {
     count.textContent = `${done} of ${goal} votes`;
     status.textContent = model.get("status");
     plot.hidden = !model.get("live");
-    drawScores(plot, model.get("scores"));
+    drawScores(scale, model.get("scores"));
   }
   let shown = null;
   function update() {

@@ -17,7 +17,7 @@ from pqa_lab.scaling.sampling import (
     pairs_for_everyone,
     posterior,
 )
-from pqa_lab.scaling.study_sampling import comparisons_for, sampling_study
+from pqa_lab.scaling.study_sampling import comparisons_for, planning_curve
 
 
 def some_counts(n=12, votes=150, seed=0):
@@ -172,8 +172,26 @@ def test_bad_input_is_one_sentence(call):
 
 @pytest.mark.slow
 def test_active_sampling_saves_a_quarter_of_the_votes():
-    """The small twin of `python -m pqa_lab.scaling.study_sampling`: 100 images, truth SD 1.42, RMSE 0.2 JOD."""
-    design = {"comparisons": (90, 120, 150, 180), "repeats": 3, "seed": 5}
-    needed = comparisons_for(sampling_study(("random", "asap", "a-optimal"), **design))
-    assert needed["asap"] < 0.75 * needed["random"]
-    assert needed["a-optimal"] < 0.75 * needed["random"]
+    """The small twin of `python -m pqa_lab.scaling.study_sampling`: 100 images, truth SD 1.42, the same ten truths."""
+    design = {"repeats": 10, "seed": 1}
+    random = planning_curve(method="random", comparisons=(148,), **design)
+    active = planning_curve(method="asap", comparisons=(111,), **design)
+    assert random.rmse[0] == pytest.approx(0.2, abs=0.02)
+    assert active.rmse[0] < random.rmse[0], "three quarters of the votes, and yet a better scale"
+
+
+def test_the_curve_is_read_on_the_line_between_checkpoints():
+    curve = pd.DataFrame(
+        {"method": "a", "comparisons": [10.0, 40.0, 160.0], "rmse": [0.8, 0.4, 0.2]}
+    )  # error falls with the square root
+    assert comparisons_for(curve, 0.4)["a"] == pytest.approx(40)
+    assert comparisons_for(curve, 0.3)["a"] == pytest.approx(40 * (4 / 3) ** 2)
+    assert np.isnan(comparisons_for(curve, 0.1)["a"])
+
+
+def test_a_small_curve_falls_and_is_honest_about_its_error():
+    curve = planning_curve(12, (10, 80), "asap", repeats=4)
+    assert curve.rmse[1] < curve.rmse[0]
+    assert curve.votes.tolist() == [60, 480]
+    # the stated interval is about 4 times the error that was made
+    assert np.all((curve.width / curve.rmse).between(2.5, 6.5))

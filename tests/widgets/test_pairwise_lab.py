@@ -75,7 +75,7 @@ def test_keys_vote_in_jupyterlab_and_the_notebook_is_unharmed(photos, tmp_path):
         for key in ["x", "m", "a", "b", "c", "v", "d", "d", "y", "r", "1", "Shift+m", "?"]:
             press(key)
         page.locator(".pqa-count", has_text="6 of 10 votes").wait_for()
-        page.locator(".pqa-help dt").first.wait_for()
+        page.locator(".pqa-help li").first.wait_for()
         if folder := os.environ.get("PQA_LAB_SCREENSHOTS"):
             pair.screenshot(path=f"{folder}/annotator_help.png")
         press("?")
