@@ -181,7 +181,7 @@ def test_mse_scene(dtype):
     scene[0] = -1  # an unknown scene has no class to be right about
     logits = torch.randn(len(pred), 4, dtype=dtype, generator=torch.Generator().manual_seed(0)).requires_grad_()
     known = range(1, len(pred))
-    ce = sum(math.log(sum(math.exp(z) for z in logits[i].tolist())) - float(logits[i, scene[i]]) for i in known)
+    ce = sum(math.log(sum(math.exp(z) for z in logits[i].tolist())) - logits[i, scene[i]].item() for i in known)
     mse = float((pred - target).square().sum()) / len(pred)
     value = losses.mse_scene_loss(pred, target, scene, logits, weight=0.5)
     assert float(value) == pytest.approx(mse + 0.5 * ce / len(known), rel=1e-5)
