@@ -73,6 +73,8 @@ def fit(
 ) -> History:
     """Train a method in place; it ends in evaluation mode with its best weights (without ``val_rows``: its last).
 
+    What ``save_checkpoint`` should remember (scene names, settings, the chosen record) is left in ``model.facts``.
+
     Parameters
     ----------
     model : nn.Module
@@ -122,7 +124,7 @@ def fit(
     """
     recipe = recipe or model.recipe
     precision = recipe.precision if precision is None else precision
-    accelerator = _accelerator(device)
+    accelerator, callbacks = _accelerator(device), list(callbacks)
     count, main = accelerator.num_processes, accelerator.is_main_process
     set_seed(seed)
 
@@ -137,9 +139,12 @@ def fit(
     )
     per_epoch = len(batches)
     total = recipe.epochs * per_epoch if max_steps is None else max_steps
+    if total < 1:
+        raise InputError("There is no step to train: give at least one epoch or max_steps=1.")
     history = History(out=None if out is None else Path(out), scenes=scene_names(train_rows))
     settings = {"method": model.config.method, "recipe": asdict(recipe), "seed": seed, "precision": precision}
-    settings |= {"steps": total, "rows": len(train_rows), "scenes": len(history.scenes)}
+    settings |= {"steps": total, "rows": len(train_rows)}
+    facts = {"scenes": history.scenes, "settings": settings}
     held_out = None if val_rows is None else _validation_views(model, val_rows, accelerator)
 
     with frozen(model, recipe):
@@ -173,16 +178,15 @@ def fit(
                 record["val_srcc"] = _validate(accelerator, averaged, held_out, precision)
                 train_mode(model)
             history.add(record, write=main)
-            facts = {"scenes": history.scenes, "settings": settings, "record": record}
             if record is history.best and out is None:
                 best_weights = {name: value.detach().clone() for name, value in averaged.state_dict().items()}
             elif record is history.best and main:
-                save_checkpoint(averaged, history.out / "best", **facts)
+                save_checkpoint(averaged, history.out / "best", **facts, record=record)
             if out is not None and _due(step + 1, save_every, per_epoch, total):
                 random_states = gather_random_states()
                 if main:
                     with replacing(history.out / "last") as folder:
-                        write_checkpoint(averaged, folder, **facts)
+                        write_checkpoint(averaged, folder, **facts, record=record)
                         write_state(folder, step + 1, settings, random_states, model, optimizer, ema)
             if main:
                 steps.set_postfix(history.headline, refresh=False)
@@ -196,6 +200,7 @@ def fit(
         model.load_state_dict(best_weights)
     elif ema:
         model.load_state_dict(averaged.state_dict())
+    model.facts = {**getattr(model, "facts", {}), **facts, "record": history.best or history.records[-1]}
     model.eval()
     return history
 
@@ -253,6 +258,8 @@ def _scene_sampler(recipe: Recipe) -> Callable[..., SceneBatchSampler]:
 
 def _accelerator(device: str | None) -> Accelerator:
     target = None if device is None else find_device(device)
+    if target is not None and target.index is not None:
+        raise InputError(f"Ask for {target.type!r}, not {device!r}: CUDA_VISIBLE_DEVICES says which GPUs there are.")
     if not torch.distributed.is_initialized():
         # Accelerate keeps its device for the life of the process; a notebook may train here on the CPU, there on a GPU.
         AcceleratorState._reset_state(reset_partial_state=True)

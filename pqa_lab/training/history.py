@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from pqa_lab.errors import InputError
+
 
 @dataclass
 class History:
@@ -22,21 +24,19 @@ class History:
         The run's folder: ``history.jsonl``, ``last/`` (resumable) and, with validation rows, ``best/``.
     scenes : list of str
         Names of the training scenes in the order of their index.
+    validated : list of dict
+        Those of the records that have a ``val_srcc``.
     """
 
     records: list[dict] = field(default_factory=list)
     out: Path | None = None
     scenes: list[str] = field(default_factory=list)
+    validated: list[dict] = field(default_factory=list)
 
     @property
     def table(self) -> pd.DataFrame:
         """All records, one a line."""
         return pd.DataFrame(self.records)
-
-    @property
-    def validated(self) -> list[dict]:
-        """The records that have a ``val_srcc``."""
-        return [record for record in self.records if "val_srcc" in record]
 
     @property
     def best(self) -> dict | None:
@@ -62,15 +62,20 @@ class History:
 
     def add(self, record: dict, write: bool) -> None:
         """Append a record, also to ``history.jsonl`` if this process writes."""
-        self.records.append(record)
+        self._append(record)
         if write and self.out is not None:
-            with (self.out / "history.jsonl").open("a", encoding="utf-8") as file:
-                file.write(json.dumps(record) + "\n")
+            try:
+                with (self.out / "history.jsonl").open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(record) + "\n")
+            except OSError as error:
+                raise InputError(
+                    f"{self.out} cannot be written any more ({error.strerror}): free some space, then resume the run."
+                ) from error
 
     def rewind(self, step: int, write: bool) -> None:
         """Read the file back up to a step; what came later (or was half written) is done again, so it is cut off."""
         path = self.out / "history.jsonl"
-        self.records = []
+        self.records, self.validated = [], []
         for line in path.read_text(encoding="utf-8").splitlines():
             try:
                 record = json.loads(line)
@@ -78,8 +83,13 @@ class History:
                 break
             if record["step"] > step:
                 break
-            self.records.append(record)
+            self._append(record)
         if write:
             new = path.with_suffix(".new")
             new.write_text("".join(json.dumps(record) + "\n" for record in self.records), encoding="utf-8")
             os.replace(new, path)
+
+    def _append(self, record: dict) -> None:
+        self.records.append(record)
+        if "val_srcc" in record:
+            self.validated.append(record)

@@ -10,7 +10,7 @@ from training_toy import Toy, recipe, toy, toy_rows
 from pqa_lab.errors import InputError
 from pqa_lab.methods.tta import predict_views
 from pqa_lab.scenes.sampler import SceneBatchSampler
-from pqa_lab.training import TrainingError, fit, load_checkpoint, predict, split_validation
+from pqa_lab.training import TrainingError, fit, load_checkpoint, predict, save_checkpoint, split_validation
 from pqa_lab.training.data import training_loader
 from pqa_lab.training.predict import median_srcc
 
@@ -107,6 +107,10 @@ def test_it_learns_and_the_history_tells(tmp_path):
     assert best.facts["scenes"] == history.scenes
     assert median_srcc(predict(model, held_out, progress=False)) == history.best["val_srcc"]
     assert not model.training
+    # What is saved by hand afterwards knows the scenes, too.
+    by_hand = load_checkpoint(save_checkpoint(model, tmp_path / "model"), Toy)
+    assert by_hand.facts["scenes"] == history.scenes
+    assert by_hand.facts["record"] == history.best
 
 
 def test_the_best_weights_come_back_without_a_folder_and_patience_stops():
@@ -189,6 +193,10 @@ def test_bad_input_is_one_sentence(tmp_path):
         train(toy(), resume=True)
     with pytest.raises(InputError, match="no device 'gpu'"):
         fit(toy(), rows, device="gpu")
+    with pytest.raises(InputError, match="no step"):
+        train(toy(), max_steps=0)
+    with pytest.raises(InputError, match="Ask for 'cpu'"):
+        fit(toy(), rows, device="cpu:0")
     train(toy(), out=tmp_path, max_steps=1)
     with pytest.raises(InputError, match="already holds a run"):
         train(toy(), out=tmp_path)

@@ -1,13 +1,14 @@
 import json
+import resource
 import signal
 
 import pytest
 import torch
 from safetensors.torch import load_file
-from training_toy import recipe, run_script, toy, toy_rows
+from training_toy import Toy, recipe, run_script, toy, toy_rows
 
 from pqa_lab.errors import InputError
-from pqa_lab.training import fit
+from pqa_lab.training import fit, load_checkpoint
 
 FAST = {"progress": False, "device": "cpu"}
 
@@ -85,6 +86,25 @@ def test_other_settings_and_damage_are_refused(tmp_path):
     state.write_bytes(state.read_bytes()[:-9])
     with pytest.raises(InputError, match="damaged"):
         fit(toy(), rows, out=out, resume=True, **FAST)
+
+
+def test_a_full_disk_stops_the_run_and_the_last_checkpoint_goes_on(tmp_path):
+    rows, out = toy_rows(), tmp_path / "run"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill(record, history):
+        if record["step"] == 5:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (8192, limits[1]))
+
+    try:
+        with pytest.raises(InputError, match="could not be saved"):
+            fit(toy(width=64), rows, out=out, callbacks=[fill], **FAST)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert load_checkpoint(out / "last", Toy).facts["record"]["step"] == 4
+    fit(toy(width=64), rows, out=out, resume=True, **FAST)
+    fit(toy(width=64), rows, out=tmp_path / "whole", **FAST)
+    same_run(tmp_path / "whole", out)
 
 
 def test_the_state_holds_no_pickle(tmp_path):
