@@ -118,11 +118,12 @@ def truth_figure(rows: datasets.Dataset, votes: int) -> str:
     figure = go.Figure(go.Scatter(x=centred, y=jod, mode="markers", marker={"size": 5, "color": "#0072b2"}))
     figure.update_layout(height=380, xaxis_title="true quality, JOD (mean 0 a scene)", yaxis_title="JOD from votes")
     agreement = np.corrcoef(centred, jod)[0, 1]
-    return f"<p>{votes} votes; correlation with the hidden truth {agreement:.3f}.</p>" + figure_html(figure)
+    text = f"JODs from {votes} votes against the hidden truth: correlation {agreement:.3f}"
+    return f"<p>{text}.</p>" + figure_html(figure, alt=text)
 
 
 def learning_curve(history: History) -> str:
     table = history.table
     figure = go.Figure(go.Scatter(x=table["step"], y=table["loss"], mode="lines", line={"color": "#d55e00"}))
     figure.update_layout(height=300, xaxis_title="step", yaxis_title="loss")
-    return figure_html(figure)
+    return figure_html(figure, alt="Training loss at every step", plotlyjs=False)  # the figure above carries the script

@@ -23,29 +23,32 @@ LUMA = np.float32([0.299, 0.587, 0.114])
 EPS = 1e-4  # a hundredth of a grey level, so that logarithms of flat patches stay finite
 
 
-def statistics(photo: np.ndarray) -> np.ndarray:
+def statistics(photo: np.ndarray, face: tuple | None | str = "find") -> np.ndarray:
     """Describe a photo by its statistics.
 
     Parameters
     ----------
     photo : ndarray, shape (H, W, 3), uint8
+    face : box (x0, y0, x1, y1) or None, optional
+        Where the face is, if that is known already; None: there is none.
 
     Returns
     -------
     ndarray, shape (F,), float32
         In the order of ``statistic_names()``; always finite.
     """
-    values = np.fromiter((value for _, value in measure(photo)), np.float32)
+    box = detect_face(photo) if isinstance(face, str) else face
+    values = np.fromiter((value for _, value in measure(photo, box)), np.float32)
     return np.nan_to_num(values, nan=0.0, posinf=20.0, neginf=-20.0)
 
 
 def statistic_names() -> list[str]:
     """Names of the F statistics."""
-    return [name for name, _ in measure(np.full((64, 64, 3), 128, np.uint8))]
+    return [name for name, _ in measure(np.full((64, 64, 3), 128, np.uint8), None)]
 
 
-def measure(photo: np.ndarray) -> Iterator[tuple[str, float]]:
-    face = detect_face(photo)
+def measure(photo: np.ndarray, face: tuple | None) -> Iterator[tuple[str, float]]:
+    """Names and values, one after the other."""
     crop = native_crop(photo, face)
     yield from fine_structure(crop.astype(np.float32) / 255)
     yield from blockiness(crop.astype(np.float32) @ LUMA / 255)
