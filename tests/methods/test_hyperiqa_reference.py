@@ -129,6 +129,7 @@ def naive(state, photos):
 @torch.inference_mode()
 def answers(model, state, views):
     model.eval().load_reference(state)
+    model.net.backbone.fold_from = 0  # as at 1344 pixels
     return model(views)
 
 
@@ -139,18 +140,12 @@ def test_hyperiqa(state, photos, naive, prefix):
     torch.testing.assert_close(score, torch.stack([quality for quality, _, _ in naive]), rtol=0, atol=1e-4)
 
 
-def test_hyperiqa_in_training_mode_still_is_the_public_network(state, photos):
-    # There batch normalization is not folded but takes the batch's statistics; so does torchvision in training mode.
+def test_hyperiqa_answers_alike_with_and_without_folded_norms(state, photos):
     model = HyperIQA.paper(size=224)
-    model.load_reference(under(state, "hyperNet."))
-    body = resnet50()
-    body.load_state_dict(under(state, "hyperNet.res."), strict=False)
+    folded = answers(model, under(state, "hyperNet."), {"image": photos}).score
+    model.net.backbone.fold_from = float("inf")
     with torch.inference_mode():
-        ours = model.net.backbone(photos)[3]
-        x = body.maxpool(body.relu(body.bn1(body.conv1(photos))))
-        for stage in (body.layer1, body.layer2, body.layer3, body.layer4):
-            x = stage(x)
-    torch.testing.assert_close(ours, x, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(model({"image": photos}).score, folded, rtol=0, atol=1e-4)
 
 
 def test_sem_hyperiqa(state, photos, naive):
