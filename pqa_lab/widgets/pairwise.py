@@ -183,8 +183,13 @@ class PairButtons(ipywidgets.VBox):
     ):
         self.session = session
         self._booth = _Booth(photos, session, max_side, live, blind)
-        half = ipywidgets.Layout(width="50%", object_fit="contain")
-        self.left, self.right = (ipywidgets.Image(format="jpeg", alt=f"Photo {x}", layout=half) for x in "AB")
+        fit = ipywidgets.Layout(width="100%", height="400px", object_fit="contain")
+        half = ipywidgets.Layout(width="50%", align_items="center")
+        self.left, self.right = (ipywidgets.Image(format="jpeg", alt=f"Photo {x}", layout=fit) for x in "AB")
+        frames = [
+            ipywidgets.VBox([image, ipywidgets.HTML(f"<b>{x}</b>")], layout=half)
+            for image, x in ((self.left, "A"), (self.right, "B"))
+        ]
         words = {"first": "A is better", "tie": "Equal", "second": "B is better", "skip": "Later", "undo": "Undo"}
         self.buttons = {action: ipywidgets.Button(description=text) for action, text in words.items()}
         for action, button in self.buttons.items():
@@ -195,7 +200,7 @@ class PairButtons(ipywidgets.VBox):
         super().__init__(
             [
                 ipywidgets.HTML(f"<b>{html.escape(question)}</b>"),
-                ipywidgets.HBox([self.left, self.right]),
+                ipywidgets.HBox(frames),
                 ipywidgets.HBox(list(self.buttons.values())),
                 ipywidgets.HBox([self.progress, self.count]),
                 self.status,

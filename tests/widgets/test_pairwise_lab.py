@@ -86,6 +86,8 @@ def test_keys_vote_in_jupyterlab_and_the_notebook_is_unharmed(photos, tmp_path):
             page.screenshot(path=f"{folder}/lab.png")
         page.locator(".jupyter-button", has_text="A is better").click()
         page.locator(".widget-label", has_text="1 of 10").first.wait_for()
+        if folder:
+            page.screenshot(path=f"{folder}/lab_end.png")
         cells = page.evaluate(
             "() => jupyterapp.shell.currentWidget.context.model.toJSON().cells.map((c) => [c.cell_type, c.source])"
         )
