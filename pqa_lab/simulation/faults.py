@@ -254,9 +254,9 @@ def mixed_group(
     that the total ``sqrt(sum s_k^2)`` runs from 0 to 1 over the group. The total is a rough order of quality; for JODs
     use :func:`pqa_lab.simulation.quality.compare` with the unharmed photo as the reference.
     """
-    if n < 2:
-        raise InputError(f"A group needs at least 2 photos, not {n}.")
     names = list(FAULTS) if faults is None else list(faults)
+    if n < 2 or not names or at_once < 1:
+        raise InputError("A mixed group needs at least 2 photos, 1 fault to choose from and 1 fault at once.")
     rng = np.random.default_rng([seed, 2])
     group = []
     for total in np.linspace(0, 1, n):

@@ -101,7 +101,7 @@ def eyes(subject: Subject, pose: Pose, colour: np.ndarray, gloss: np.ndarray, la
     spot = np.hypot(iris_x - 0.03 * lamp[0] - 0.004, iris_y - 0.03 * lamp[1] - 0.006)
     colour, gloss = colour.copy(), gloss.copy()
     colour[near] = local
-    shine = 0.9 * cover(spot - 0.013, px) + 0.05 * cover(radius - 0.05, px)
+    shine = 0.9 * cover(spot - 0.013, px) + 0.008 * cover(radius - 0.05, px)
     gloss[near] = gloss[near] * (1 - cover(gap, px)) + shine * cover(gap, px)
     return colour, gloss
 
@@ -151,6 +151,7 @@ def beard(subject: Subject, colour: np.ndarray, x, y, z, px: float) -> np.ndarra
     edge = y + 0.36 - 0.55 * np.clip(side - 0.42, 0, 0.3) - 0.12 * bump(side, 0.12)
     area = np.clip(-edge / 0.12, 0, 1) * np.clip((y + 1.12) / 0.12, 0, 1) * np.clip((z + 0.3) / 0.25, 0, 1)
     area = area * (1 - bump(np.hypot(x / 1.9, y + 0.62), 0.11))
+    area = area * np.clip((np.hypot(x / 1.1, y - 0.40 + 0.83 * subject.shape.nose_length) - 0.12) / 0.05, 0, 1)
     if subject.beard < 0.5:
         share = area * np.clip(0.28 + 0.35 * noise(x * 75, y * 60, subject.seed + 12), 0, 1) * 0.8
     else:

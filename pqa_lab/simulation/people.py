@@ -53,7 +53,7 @@ class Subject:
         code = np.array([int(MONK_TONES[self.tone - 1][i : i + 2], 16) for i in (0, 2, 4)], np.uint8)
         # The swatches show skin as photographed: real reflectance is a little redder, the lightest is not white
         # paper, and the darkest owe part of their lightness to gloss.
-        colour = to_linear(code) * np.array([0.84, 0.70, 0.62], np.float32)
+        colour = to_linear(code) * np.array([0.84, 0.70, 0.62] if self.tone < 9 else [0.9, 0.67, 0.56], np.float32)
         return (colour * (1, 1, 1, 1, 1, 1, 1, 1.1, 1.7, 2.0)[self.tone - 1]).astype(np.float32)
 
 
@@ -74,10 +74,9 @@ class Pose:
 
 
 def draw_subject(seed: int, tone: int | None = None) -> Subject:
-    """A person from a seed; the skin tone is uniform over the ten Monk tones unless given."""
+    """A person from a seed. Ten seeds in a row have the ten Monk tones, unless ``tone`` (1 to 10) is given."""
     rng = np.random.default_rng([seed, 10])
-    drawn = int(rng.integers(1, 11))
-    tone = drawn if tone is None else tone
+    tone = 1 + seed % 10 if tone is None else tone
 
     def around(spread: float) -> float:
         return float(np.clip(1 + spread * rng.standard_normal(), 1 - 2 * spread, 1 + 2 * spread))

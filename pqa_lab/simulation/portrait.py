@@ -168,7 +168,7 @@ def render(subject: Subject, pose: Pose, lamp: Lighting, background: np.ndarray,
         (0.045 + 0.005 * subject.tone)
         * subject.oil
         * gleam[seen]
-        * (1 + 0.5 * noise(hx * 60, hy * 60, 21))
+        * (1 + 0.25 * noise(hx * 60, hy * 60, 21))
         * (1 - is_cloth)
     )
     albedo = colour + is_cloth[:, None] * (fabric - colour)

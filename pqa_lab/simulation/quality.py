@@ -72,7 +72,7 @@ def compare(reference: np.ndarray, photo: np.ndarray, face: np.ndarray | None = 
     for share, a, b in zip(_BAND_WEIGHTS, ref_bands, got_bands, strict=True):
         b = b / common
         cov, var_a, var_b = (blur(v, 3.0 * px) for v in (a * b, a * a, b * b))
-        gain = cov / (var_a + 0.15)
+        gain = (cov + 0.15) / (var_a + 0.15)  # 1 where there is nothing to lose
         texture = np.sqrt(np.maximum(var_a, 0)) + 0.05
         residual = np.sqrt(np.maximum(var_b - 2 * gain * cov + gain**2 * var_a, 0))
         energy = mean(texture)
@@ -85,7 +85,7 @@ def compare(reference: np.ndarray, photo: np.ndarray, face: np.ndarray | None = 
         grain = blur(grain, 0.7 * px) - blur(grain, 5 * px)
         chroma_noise += np.sqrt(mean(grain**2))
     costs = {
-        "lost": 7.0 * max(lost - 0.03, 0),
+        "lost": 7.0 * max(lost - 0.015, 0),
         "halo": 3.4 * np.log2(1 + 1.2 * halo),
         "noise": 1.9 * np.log2(1 + max(noise - 0.3, 0) / 1.3) + 0.9 * np.log2(1 + max(chroma_noise - 1.2, 0) / 2.5),
     }
@@ -103,10 +103,10 @@ def compare(reference: np.ndarray, photo: np.ndarray, face: np.ndarray | None = 
     }
     shift = np.hypot(*(mean(got[..., c] - ref[..., c], face_weight) for c in (1, 2)))
     frame = np.hypot(*(mean(got[..., c] - ref[..., c]) for c in (1, 2)))
-    chroma_ref, chroma_got = (np.sqrt(mean(p[..., 1] ** 2 + p[..., 2] ** 2)) + 2 for p in (ref, got))
+    chroma_ref, chroma_got = (np.sqrt(mean(p[..., 1] ** 2 + p[..., 2] ** 2)) + 4 for p in (ref, got))
     costs |= {
         "cast": 0.15 * max(shift - 2, 0) + 0.10 * max(frame - 2, 0),
-        "chroma": 1.9 * max(abs(np.log2(chroma_got / chroma_ref)) - 0.12, 0),
+        "chroma": 1.7 * max(abs(np.log2(chroma_got / chroma_ref)) - 0.12, 0),
     }
     costs = {name: float(cost) for name, cost in costs.items()}
     details = _join(costs["lost"], costs["halo"], costs["noise"])
@@ -115,8 +115,8 @@ def compare(reference: np.ndarray, photo: np.ndarray, face: np.ndarray | None = 
     # Exposed wrongly, details are seen less well; smeared, exposure is judged worse: people's answers correlate.
     return {
         "overall": -_join(details, exposure, 0.8 * colour),
-        "details": -_join(details, 0.35 * exposure),
-        "exposure": -_join(exposure, 0.35 * details, 0.45 * colour),
+        "details": -_join(details, 0.25 * exposure),
+        "exposure": -_join(exposure, 0.2 * details, 0.45 * colour),
         "colour": -colour,
     } | costs
 

@@ -17,6 +17,7 @@ from pqa_lab.simulation.portrait import Lighting, Portrait, render
 # One round of PIQ23's proportions (17 outdoor, 14 indoor, 11 night, 8 low light of 50).
 ROUND = ("outdoor", "indoor", "night", "outdoor", "lowlight", "indoor")
 ROUND += ("night", "outdoor", "indoor", "lowlight", "night", "outdoor")
+TOWN = 40  # people
 MARGIN = 0.06  # a take is drawn this much larger than the photos cut from it
 
 
@@ -49,8 +50,8 @@ class Take:
 def draw_scene(index: int, seed: int = 0, subjects: int = 3, people: tuple[int, ...] | None = None) -> Scene:
     """Scene number ``index`` of the world ``seed``.
 
-    Conditions come round as in PIQ23. ``people`` are the seeds of the subjects (default: drawn from a small town, so
-    that some people appear in several scenes).
+    Conditions come round as in PIQ23. ``people`` are the seeds of the subjects (default: dealt from a shuffled town of
+    40 people with every skin tone equally often, so that people return only when all have had their turn).
     """
     rng = np.random.default_rng([seed, index, 30])
     condition = ROUND[index % len(ROUND)]
@@ -68,7 +69,8 @@ def draw_scene(index: int, seed: int = 0, subjects: int = 3, people: tuple[int, 
         level *= 0.12
     if backlit:
         level, strength = level * rng.uniform(2.0, 3.5), strength * 0.6
-    seeds = people or tuple(int(p) for p in rng.choice(np.arange(40), subjects, replace=False) + 1000 * seed)
+    deck = np.random.default_rng([seed, 36]).permutation(TOWN)
+    seeds = people or tuple(int(deck[(index * subjects + k) % TOWN]) + 1000 * seed for k in range(subjects))
     rim = rng.uniform(0.2, 0.7) if backlit else rng.uniform(0.0, 0.25)
     return Scene(
         name=f"{condition.capitalize()}_{index:02d}",
