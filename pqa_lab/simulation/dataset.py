@@ -27,7 +27,7 @@ from pqa_lab.simulation.pixels import decode_jpeg
 from pqa_lab.simulation.quality import ATTRIBUTES, compare
 from pqa_lab.simulation.scenes import ROUND, Scene, Take, draw_scene, draw_take
 
-VERSION = 2  # part of the cache's key: raise it with every change of the pictures or of the truth
+VERSION = 3  # part of the cache's key: raise it with every change of the pictures or of the truth
 SHIFTS = (None, "scene", "device", "person", "challenge")
 UNSEEN_DEVICES = ("dusk", "amber", "crisp", "vista")  # the test side of shift="device"
 SUBJECTS, TAKES = 3, 2  # per scene; a take is one rendered pose

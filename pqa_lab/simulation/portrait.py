@@ -122,7 +122,9 @@ def render(subject: Subject, pose: Pose, lamp: Lighting, background: np.ndarray,
     around = np.hypot(x / 1.0, (y + 0.1) / 1.25) < 1.25
     below = ~around & (y < -0.9)
     layers = {}
-    regions = {"skin": [(person, around), (trunk, below)], "hair": [(shell, np.hypot(x, (y + 0.3) / 1.3) < 1.5)]}
+    long = subject.hair in ("long", "bob", "curly")
+    locks = np.hypot(x, (y + 0.4) / 1.35) < 1.35 if long else np.hypot(x, (y - 0.3) / 1.1) < 1.1
+    regions = {"skin": [(person, around), (trunk, below)], "hair": [(shell, locks)]}
     if subject.hair == "bald":
         del regions["hair"]
     px = 1 / scale
@@ -136,9 +138,16 @@ def render(subject: Subject, pose: Pose, lamp: Lighting, background: np.ndarray,
             depth, near = march(field, a, b)
             near[near < 0.004] = -px if name == "skin" else -0.06  # strands fray from the outline, not from within
             slope = normals(field, a, b, depth)
-            solid = person if name == "hair" else field
-            clear = shadow(solid, a, b, depth, slope, _unit(lamp.key), lamp.softness)
-            ambient = occlusion(field, a, b, depth, slope)
+            # Shadows are soft: every other pixel each way will do. Below the shoulders nothing stands before the lamp.
+            some = mask.copy()
+            some[1::2], some[:, 1::2] = False, False
+            near_some = some[mask]
+            point = [p[near_some] for p in (a, b, depth, slope)]
+            soft = np.ones((*x[::2, ::2].shape, 2), np.float32)
+            soft[some[::2, ::2], 0] = occlusion(field, *point)
+            if field is not trunk:
+                soft[some[::2, ::2], 1] = shadow(person, *point, _unit(lamp.key), lamp.softness)
+            ambient, clear = enlarge(soft, x.shape)[mask].T
             z[mask], edge[mask], normal[mask] = depth, near, slope
             light[mask] = _light(slope, clear, ambient, lamp, WRAP if name == "skin" else WRAP * 0 + 0.3)
             gleam[mask] = (0.75 * _gleam(slope, lamp, 14) + 0.5 * _gleam(slope, lamp, 45)) * clear
@@ -234,7 +243,7 @@ def _hair(subject: Subject, points, edge, normal, light, lamp: Lighting, px: flo
         warp = fractal(hx * 4, hy * 4, 2, subject.seed)
         strands = 0.9 * noise(hx * 13 + 2 * warp, hy * 13 - 2 * warp, subject.seed + 14)
         strands = strands + 0.4 * noise(hx * 34 + 3 * warp, hy * 34, subject.seed + 15)
-        rough, sheen = 0.06, 0.25
+        rough, sheen = 0.045, 0.25
     else:
         sweep = across + 0.12 * noise(hy * 2, across * 2, subject.seed)
         strands = 0.8 * noise(sweep * 18, hy * 1.5, subject.seed + 14) + 0.55 * noise(
