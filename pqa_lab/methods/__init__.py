@@ -40,6 +40,7 @@ METHODS = Methods(
         "hyperiqa": "hyperiqa:HyperIQA",
         "sem_hyperiqa": "sem_hyperiqa:SemHyperIQA",
         "fhiqa": "fhiqa:FHIQA",
+        "rqnet": "rqnet:RQNet",
     }
 )
 

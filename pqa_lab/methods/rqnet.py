@@ -1,0 +1,263 @@
+r"""RQ-Net (survey section 3.1; team Xidian IPPL, the winner): quality relative to the scene, seen globally and locally.
+
+One ViT-B/16 of CLIP looks at the small whole photo (its class embedding) and at a mosaic of sharp fragments (its patch
+tokens); the Global-Local Feature-aware Block turns both into a score; the loss maps every scene to median 0 and mean
+absolute deviation 1 first, so sources with different scales train together.
+
+*Stated*: all of this; Adam, batch 128 = 4 scenes x 32, cosine; four models {general, portrait} x {M1, M2}.
+*From public code* (ZachL1/SIND@65fbe22, the authors' repository): all sizes, ImageNet's mean and deviation rather than
+CLIP's, lr 1e-5, warm-up, EMA 0.99, epochs; nine views at test time; the ensemble averages raw scores; the published
+checkpoints were chosen on the PIQ23 test scenes.
+*Inferred*: portrait pre-training takes every (attribute, scene) as a scene of its own, whose images train that
+attribute's block; all three attributes weigh the same. The block that fine-tuning keeps is ``overall``.
+*Unknown*: weight decay (1e-5 or 5e-4), whether pre-training saw PIQ23 too, the face detector, the divisions M1 and M2.
+*Ours*: photos too small for the fragments are enlarged. The last layer is linear on two halves, so a score is a sum
+of a global and a local part: ``parts`` has both, and the mean of nine views depends on no pairing of crops and mosaics.
+
+Published: PIQ23 SRCC / PLCC / KRCC .820 / .839 / .621, challenge .554 / .597 / .381; 57.6 M parameters, of a counter
+that skips attention's: one model has 86.60 M, the ensemble four times that.
+"""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from datasets import Dataset
+from huggingface_hub import PyTorchModelHubMixin
+from torch import Tensor, nn
+
+from pqa_lab.errors import InputError
+from pqa_lab.losses import scale_shift_invariant_loss
+from pqa_lab.methods import backbones
+from pqa_lab.methods.base import Batch, Prediction, Recipe, View
+from pqa_lab.methods.hyperiqa import load_reference
+from pqa_lab.methods.openai_clip import from_openai
+from pqa_lab.views import crops, fragments, random_crop, random_flip, resize, to_tensor
+
+BLOCKS = ("details", "exposure", "overall")  # of portrait pre-training
+
+
+@dataclass(frozen=True)
+class RQNetConfig:
+    """Sizes of RQ-Net; the defaults are the published ones.
+
+    Attributes
+    ----------
+    backbone_options : dict
+        What ``backbones.build`` takes beside the name.
+    size : int
+        Side of both views in pixels; ``resize`` is the side of the photo from which the global one is cropped.
+    grid : int
+        Cells a side of the fragments; a mini-patch has ``size // grid`` pixels.
+    short_side : int
+        To which photos are resized before fragments are cut.
+    squeeze : int
+        Channels between the tokens and their weighted mean.
+    heads : tuple of str
+        The blocks: ``("overall",)``, or ``BLOCKS`` for portrait pre-training. The score is that of ``overall``.
+    tta : str
+        ``"nine"`` views at test time, ``"five"`` or ``"centre"``.
+    """
+
+    method: str = "rqnet"
+    preset: str = "paper"
+    backbone: str = "clip_vit_b16"
+    backbone_options: dict[str, int] = field(default_factory=dict)
+    size: int = 224
+    resize: int = 244
+    grid: int = 7
+    short_side: int = 672
+    squeeze: int = 49
+    heads: tuple[str, ...] = ("overall",)
+    tta: str = "nine"
+
+    def __post_init__(self):
+        object.__setattr__(self, "heads", tuple(self.heads))  # JSON knows no tuples
+        if "overall" not in self.heads:
+            raise InputError("RQ-Net needs the block 'overall' among its heads: the score is its answer.")
+        if self.size % self.grid:
+            raise InputError(f"A view of {self.size} pixels cannot be cut into {self.grid} mini-patches a side.")
+
+
+TINY = {
+    "preset": "tiny",
+    "backbone": "tiny_clip",
+    "backbone_options": {"stem": 8},
+    "size": 112,
+    "resize": 122,
+    "short_side": 256,
+    "squeeze": 16,
+}
+
+
+class GlobalLocalBlock(nn.Module):
+    """The Global-Local Feature-aware Block: class embedding and patch tokens -> the two parts of a score."""
+
+    def __init__(self, tokens: int, width: int, dim: int, squeeze: int):
+        super().__init__()
+        self.local = nn.Sequential(
+            nn.Conv1d(tokens, squeeze, 1),  # mixes tokens, each feature alike
+            nn.ReLU(),
+            nn.Conv1d(squeeze, 1, 1),
+            nn.ReLU(),
+            nn.Linear(width, dim),
+            nn.ReLU(),
+        )
+        self.score = nn.Linear(2 * dim, 1)
+
+    def forward(self, whole: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, D), (B, N, W) -> global and local part of the score, (B,) each; the bias is in the local one."""
+        local = self.local(tokens).squeeze(1)  # (B, N, W) -> (B, 1, W) -> (B, D)
+        # q = w · [g; l] + b = w_g · g + (w_l · l + b)
+        of_whole, of_local = self.score.weight.squeeze(0).chunk(2)  # (D,), (D,)
+        return whole @ of_whole, local @ of_local + self.score.bias
+
+
+class RQNet(nn.Module, PyTorchModelHubMixin):
+    """RQ-Net: ``paper()``, ``paper(heads=BLOCKS)`` to pre-train the portrait variant, ``tiny()``."""
+
+    def __init__(self, config: RQNetConfig):
+        super().__init__()
+        self.config = config
+        self.clip = backbones.build(config.backbone, **config.backbone_options)
+        vision = self.clip.config
+        tokens = (config.size // vision.patch_size) ** 2
+        if config.size != vision.image_size:
+            raise InputError(f"{config.backbone} takes views of {vision.image_size} pixels, not {config.size}.")
+        self.blocks = nn.ModuleDict(
+            {
+                name: GlobalLocalBlock(tokens, vision.hidden_size, vision.projection_dim, config.squeeze)
+                for name in config.heads
+            }
+        )
+        self.register_buffer("block_of_scene", torch.empty(0, dtype=torch.long), persistent=False)
+
+    @classmethod
+    def paper(cls, pretrained: bool = False, **overrides) -> "RQNet":
+        """The challenge model; ``pretrained`` fetches OpenAI's CLIP from the hub."""
+        model = cls(RQNetConfig(**overrides))
+        if pretrained:
+            backbones.load_pretrained(model.clip, model.config.backbone)
+        return model
+
+    @classmethod
+    def tiny(cls, **overrides) -> "RQNet":
+        """For two CPU cores: the same code on a small CLIP with a convolutional stem and 112-pixel views."""
+        return cls(RQNetConfig(**TINY | overrides))
+
+    @property
+    def recipe(self) -> Recipe:
+        return RECIPES[self.config.preset]
+
+    def views(self, train: bool) -> View:
+        """``"global"`` and ``"local"``: one random view each in training, paired crops and mosaics in testing."""
+        c = self.config
+        patch = c.size // c.grid
+
+        def look(photo: np.ndarray, rng: np.random.Generator) -> dict[str, Tensor]:
+            small = resize(photo, c.resize, c.resize)
+            if not train:
+                return {
+                    "global": crops(small, c.size, c.tta, norm="imagenet"),  # (9, 3, size, size)
+                    "local": fragments(
+                        photo, c.grid, patch, layout=c.tta, short_side=c.short_side, norm="imagenet"
+                    ),  # (9, 3, size, size)
+                }
+            whole = random_crop(random_flip(small, rng), c.size, rng)
+            # The local view is mirrored on its own, whatever the global one does.
+            local = fragments(
+                random_flip(photo, rng), c.grid, patch, rng=rng, short_side=c.short_side, norm="imagenet"
+            )  # (1, 3, size, size)
+            return {"global": to_tensor(whole, "imagenet"), "local": local}
+
+        return look
+
+    def forward(self, views: dict[str, Tensor]) -> Prediction:
+        """Score photos.
+
+        Parameters
+        ----------
+        views : dict
+            ``"global"`` and ``"local"``, each (B, 3, size, size).
+
+        Returns
+        -------
+        Prediction
+            ``parts``: ``global`` and ``local``, which add up to the score; with several blocks the score of each
+            under its name.
+        """
+        seen = self.clip(pixel_values=torch.cat([views["global"], views["local"]]))  # both branches share one ViT
+        whole = seen.image_embeds.chunk(2)[0]  # (B, D), projected
+        tokens = self.clip.vision_model.post_layernorm(seen.last_hidden_state.chunk(2)[1][:, 1:])  # (B, N, W), not
+
+        answers = {name: block(whole, tokens) for name, block in self.blocks.items()}
+        parts = dict(zip(("global", "local"), answers["overall"], strict=True))
+        if len(answers) > 1:
+            parts |= {name: sum(answer) for name, answer in answers.items()}
+        return Prediction(sum(answers["overall"]), parts=parts)
+
+    def loss(self, prediction: Prediction, batch: Batch) -> dict[str, Tensor]:
+        """Eq. 1-2; after ``assign_blocks`` on the score of the block that each scene trains."""
+        score = prediction.score
+        if len(self.block_of_scene):
+            answers = torch.stack([prediction.parts[name] for name in self.config.heads], 1)  # (B, blocks)
+            score = answers.gather(1, self.block_of_scene[batch["scene"]][:, None]).squeeze(1)  # (B,)
+        return {"loss": scale_shift_invariant_loss(score, batch["jod"], batch["scene"])}
+
+    def assign_blocks(self, rows: Dataset) -> None:
+        """Before portrait pre-training: which block each scene of ``rqnet_pretraining.portrait_rows`` trains."""
+        names = [scene.partition("/")[0] for scene in sorted(set(rows["scene"]))]  # in the order of scene indices
+        foreign = sorted(set(names) - set(self.config.heads))
+        if foreign or len(self.config.heads) == 1:
+            raise InputError(
+                f"The blocks {self.config.heads} do not fit the scenes, which start with {sorted(set(names))}: "
+                "take rows from portrait_rows and a model with heads=BLOCKS."
+            )
+        blocks = [self.config.heads.index(name) for name in names]
+        self.block_of_scene = torch.tensor(blocks, device=self.block_of_scene.device)
+
+    def overall_only(self) -> "RQNet":
+        """After portrait pre-training: the same model with the block ``overall`` alone, to be fine-tuned."""
+        model = type(self)(replace(self.config, heads=("overall",)))
+        wanted = model.state_dict()
+        model.load_state_dict({name: value for name, value in self.state_dict().items() if name in wanted})
+        return model
+
+    def load_reference(self, state: dict[str, Tensor]) -> None:
+        """Load the state dict of the public ``LocalGlobalClipIQA``; CLIP's text half, which it carries, is left out."""
+        state = {key.removeprefix("module."): value for key, value in state.items()}
+        vision = {
+            key.removeprefix("clip_model."): value
+            for key, value in state.items()
+            if key.startswith("clip_model.visual.")
+        }
+        state = {key: value for key, value in state.items() if not key.startswith("clip_model.")}
+        load_reference(self, state | {f"clip.{k}": v for k, v in from_openai(vision).items()}, REFERENCE_NAMES)
+
+
+# Names in the public state dict -> ours, once from_openai has renamed its "clip_model.visual".
+REFERENCE_NAMES = {
+    "clip": "clip",
+    "head.local_proj": "blocks.overall.local",
+    "head.quality_predictor.0": "blocks.overall.score",
+}
+
+_PAPER = Recipe(
+    epochs=35,
+    lr=1e-5,
+    weight_decay=1e-5,
+    scenes_per_batch=4,
+    images_per_scene=32,
+    warmup_epochs=3,
+    ema=0.99,
+    source="Survey 3.1: Adam, 4 scenes x 32, cosine. ZachL1/SIND@65fbe22: the numbers.",
+    unknown=("weight_decay: 5e-4 was tried too", "warmup_epochs: 5 in later scripts", "the divisions M1 and M2"),
+)
+RECIPES = {
+    "paper": _PAPER,  # fine-tuning
+    "pretrain_general": replace(_PAPER, epochs=70, unknown=(*_PAPER.unknown, "whether PIQ23 was in the mix")),
+    "pretrain_portrait": replace(_PAPER, epochs=50, unknown=(*_PAPER.unknown, "how the three attributes weigh")),
+    "tiny": Recipe(
+        epochs=40, lr=2e-3, optimizer="adamw", weight_decay=1e-2, scenes_per_batch=4, images_per_scene=8, clip_norm=1.0
+    ),
+}

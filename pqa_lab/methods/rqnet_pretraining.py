@@ -1,0 +1,71 @@
+"""The two pre-trainings of RQ-Net (survey section 3.1), as rows, and the ensemble that they end in.
+
+    rows = general_rows({"spaq": ..., "koniq10k": ..., "livew": ..., "rbid": ...})     # GENERAL_SOURCES
+    general = RQNet.paper(pretrained=True)
+    fit(general, rows, recipe=RECIPES["pretrain_general"])
+
+    rows = portrait_rows({"details": load_piq23(root, "Details"), "exposure": ..., "overall": ...})
+    portrait = RQNet.paper(pretrained=True, heads=BLOCKS)
+    portrait.assign_blocks(rows)
+    fit(portrait, rows, recipe=RECIPES["pretrain_portrait"])
+    portrait = portrait.overall_only()
+
+Both are then fine-tuned, ``fit(model, load_piq23(root, part="train"))``, on two divisions of the training scenes, and
+the four averaged: ``average_frames([predict(model, test) for model in models])``.
+
+*Stated*: the four sources, each one scene; PIQ23 masked to the face, its three attributes, a block for each; the
+ensemble. *Inferred* and *unknown*: see ``rqnet.py``.
+"""
+
+from collections.abc import Callable, Mapping
+from os import PathLike
+
+import numpy as np
+from datasets import Dataset, concatenate_datasets
+
+from pqa_lab.errors import InputError
+from pqa_lab.scenes import FEATURES, face_only, load_source
+from pqa_lab.views import detect_face
+
+GENERAL_SOURCES = ("spaq", "koniq10k", "livew", "rbid")
+# The ensemble: two pre-trainings, each fine-tuned on two divisions of the training set. *Ours*: a division is the seed
+# of ``split_validation(rows, seed=...)``.
+ENSEMBLE = tuple((pretraining, division) for division in (1, 2) for pretraining in ("general", "portrait"))
+
+
+def general_rows(roots: Mapping[str, str | PathLike]) -> Dataset:
+    """Rows to pre-train the general variant: sources by name and folder, each a scene of its own.
+
+    The published mix is ``GENERAL_SOURCES``; train on it with ``RECIPES["pretrain_general"]``.
+    """
+    return _join([load_source(name, root) for name, root in roots.items()])
+
+
+def portrait_rows(
+    attributes: Mapping[str, Dataset], find_face: Callable[[np.ndarray], object] | None = detect_face
+) -> Dataset:
+    """Rows to pre-train the portrait variant: PIQ23-Face of three attributes, a scene for each attribute and scene.
+
+    Train with ``model = RQNet.paper(heads=BLOCKS)``, ``model.assign_blocks(rows)``, ``RECIPES["pretrain_portrait"]``,
+    then fine-tune ``model.overall_only()``.
+
+    Parameters
+    ----------
+    attributes : dict
+        Block -> rows with that attribute's JODs: ``{"details": load_piq23(root, "Details", ...), ...}``.
+    find_face : callable, optional
+        What ``face_only`` takes; None where photos are already masked.
+    """
+    parts = []
+    for name, rows in attributes.items():
+        rows = rows if find_face is None else face_only(rows, find_face)
+        scenes = [f"{name}/{scene}" for scene in rows["scene"]]
+        parts.append(rows.remove_columns("scene").add_column("scene", scenes))
+    return _join(parts)
+
+
+def _join(parts: list[Dataset]) -> Dataset:
+    if not parts:
+        raise InputError("There is nothing to pre-train on: name at least one source.")
+    columns = [name for name in FEATURES if all(name in part.column_names for part in parts)]
+    return concatenate_datasets([part.select_columns(columns) for part in parts])
