@@ -1,5 +1,4 @@
 import json
-import resource
 import shutil
 
 import pytest
@@ -106,7 +105,8 @@ def test_unknown_words_in_a_newer_config_are_passed_over(saved):
 
 
 def test_a_full_disk_leaves_the_previous_checkpoint(saved):
-    model, path = saved
+    resource = pytest.importorskip("resource", reason="limits on the size of a file are Unix's")
+    _, path = saved
     before = {file.name: file.read_bytes() for file in path.iterdir()}
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))  # the kernel refuses to let any file grow beyond this

@@ -1,5 +1,4 @@
 import json
-import resource
 import signal
 
 import pytest
@@ -89,6 +88,7 @@ def test_other_settings_and_damage_are_refused(tmp_path):
 
 
 def test_a_full_disk_stops_the_run_and_the_last_checkpoint_goes_on(tmp_path):
+    resource = pytest.importorskip("resource", reason="limits on the size of a file are Unix's")
     rows, out = toy_rows(), tmp_path / "run"
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
 
