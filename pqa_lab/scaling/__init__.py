@@ -12,6 +12,10 @@ _WHERE = {
     "diagnosis": ["held_out", "observers", "residuals"],
     "published": ["standardize"],
     "report": ["report_text"],
+    "panel": ["Observer", "Panel", "make_panel", "simulate_votes", "vote"],
+    "sampling": ["enough", "next_pairs"],
+    "session": ["PairSession"],
+    "store": ["VoteStore"],
 }
 _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 __all__ = sorted(_MODULE)

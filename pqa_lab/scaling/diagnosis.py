@@ -20,7 +20,10 @@ SUSPICIOUS = -3.0  # z below which an observer is named
 
 
 def report(fit: SceneFit) -> dict:
-    """Everything that should be known about one scale before its JODs are used, as plain values."""
+    """Everything that should be known about one scale before its JODs are used, as values that JSON can hold.
+
+    What does not apply is None: ``prior_sd`` without a prior, ``degrees_of_freedom`` of normal intervals, ...
+    """
     tally = fit.tally
     winners, losers = always(tally)
     a, b = tally.ab
@@ -28,7 +31,7 @@ def report(fit: SceneFit) -> dict:
     held = bridges(tally)
     names = tally.images
     watched = observers(fit) if tally.observer is not None and len(tally.observers) > 2 else None
-    return {
+    found = {
         "scene": tally.scene,
         **fit.settings,
         "prior_sd": fit.prior_sd,
@@ -50,6 +53,17 @@ def report(fit: SceneFit) -> dict:
         "position_bias": position_bias(fit),
         "notes": [*fit.notes, *_cautions(fit, held)],
     }
+    return _plain(found)
+
+
+def _plain(value):
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def _cautions(fit: SceneFit, held: np.ndarray) -> list[str]:

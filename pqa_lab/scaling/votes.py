@@ -219,6 +219,8 @@ def _without_duplicates(table: pd.DataFrame, weight: np.ndarray, duplicates: str
         raise InputError(f'duplicates must be "error", "drop" or "keep", not {duplicates!r}.')
     if duplicates == "keep" or "answered_at" not in table or "observer" not in table:
         return table, weight
+    if not table.duplicated(["observer", "answered_at"]).any():
+        return table, weight
     names = ["scene", "observer", "first", "second", "preferred", "answered_at"]
     names = [name for name in names if name in table]
     again = (table.duplicated(names) & table["answered_at"].notna()).to_numpy()

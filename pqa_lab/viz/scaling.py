@@ -8,13 +8,15 @@ import plotly.graph_objects as go
 
 from ..scaling.graph import bridges, groups
 from ..scaling.result import JodScale, SceneFit
+from .style import OKABE_ITO, TEMPLATE
 
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"  # Okabe & Ito
+BLUE, ORANGE = OKABE_ITO[:2]
+GREY = "#666666"
 
 
 def _figure(traces, title: str, text: str, **layout) -> go.Figure:
     figure = go.Figure(traces)
-    figure.update_layout(title=title, template="plotly_white", meta={"text": text}, **layout)
+    figure.update_layout(title=title, template=TEMPLATE, meta={"text": text}, **layout)
     return figure
 
 

@@ -1,6 +1,8 @@
 """What the report must notice, what it must not invent, and how published scales are imitated."""
 
 import itertools
+import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -48,12 +50,17 @@ def test_groups_without_a_link_are_refused_named_or_scaled_apart():
 
 def test_bridges_are_found_and_named():
     report = scale_counts(two_rings((1, 1))).report
-    assert report["bridges"] == [(1, 6, 2.0)]
+    assert report["bridges"] == [[1, 6, 2.0]]
     assert report["groups"] == 1
     assert any("hang on 1 bridge" in note for note in report["notes"])
     assert scale_counts(ring(5)).report["bridges"] == []
     chain = scale_counts([[0, 3, 0], [2, 0, 3], [0, 2, 0]]).report["bridges"]
-    assert [b[:2] for b in chain] == [(0, 1), (1, 2)]
+    assert [b[:2] for b in chain] == [[0, 1], [1, 2]]
+
+
+def test_reports_are_plain_json():
+    for found in (scale_counts(ring(4)), scale(honest()), scale_counts(ring(4), prior="none", ci="none")):
+        assert json.loads(json.dumps(found.report, allow_nan=False)) == found.report
 
 
 def test_strong_components_winners_and_losers():
@@ -154,8 +161,6 @@ def test_position_bias_is_measured_in_jod():
     votes = honest()
     fair = scale(votes).report["position_bias"]
     assert fair["p"] > 0.01
-    from dataclasses import replace
-
     panel = make_panel(20)
     panel = replace(panel, observers=tuple(replace(o, bias=0.5) for o in panel.observers))
     biased = scale(simulate_votes(TRUTH, 3000, panel, 0)).report["position_bias"]
