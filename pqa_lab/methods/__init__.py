@@ -41,6 +41,7 @@ METHODS = Methods(
         "sem_hyperiqa": "sem_hyperiqa:SemHyperIQA",
         "fhiqa": "fhiqa:FHIQA",
         "rqnet": "rqnet:RQNet",
+        "bdvqa": "bdvqa:BDVQA",
     }
 )
 
