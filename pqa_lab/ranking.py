@@ -198,13 +198,14 @@ def score_photos(net: Any, images: Sequence[np.ndarray]) -> np.ndarray:
     from pqa_lab.methods.tta import predict_views
 
     look = net.views(train=False)
+    seen = [look(image, np.random.default_rng(0)) for image in images]  # each view (V, ...)
     net.eval()
-    scores = []
     with torch.inference_mode():
-        for image in images:
-            views = {name: view[None] for name, view in look(image, np.random.default_rng(0)).items()}  # (1, V, ...)
-            scores.append(float(predict_views(net, views).score[0]))
-    return np.array(scores)
+        if getattr(net, "compares", False):  # photos of a group are scored together, one view each
+            return net({name: torch.cat([views[name] for views in seen]) for name in seen[0]}).score.numpy()
+        # One photo at a time: the views of many large photos need not fit in memory together.
+        batches = ({name: view[None] for name, view in views.items()} for views in seen)  # (1, V, ...)
+        return np.array([float(predict_views(net, views).score[0]) for views in batches])
 
 
 def assemble(

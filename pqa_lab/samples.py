@@ -4,6 +4,7 @@ The astronaut Eileen Collins (NASA, in scikit-image) and Grace Hopper (US Navy, 
 The cameras are simulated; the faces are not.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -26,6 +27,19 @@ def grace_hopper() -> np.ndarray:
 
 
 PORTRAITS = {"astronaut": astronaut, "admiral": grace_hopper}
+
+
+def _of_skimage(name: str) -> Callable[[], np.ndarray]:
+    def load() -> np.ndarray:
+        import skimage.data
+
+        return getattr(skimage.data, name)()[..., :3]
+
+    return load
+
+
+# Colour photographs of other things, to learn what undistorted pictures look like.
+OBJECTS = {name: _of_skimage(name) for name in ("chelsea", "coffee", "rocket")}
 # name -> (portrait, faults as (name in the caption, fault, severity)), worst not always last
 SAMPLES = {
     "an astronaut, six phones": "astronaut",

@@ -1,0 +1,246 @@
+"""How the default ranker was made: ``python -m pqa_lab.weights.train_default``.
+
+Groups of one picture with many camera faults, whose truth is known (``pqa_lab.simulation.compare`` against the unharmed
+picture), become statistics; the set ranker learns to order each group. The pictures are simulated portraits and the
+colour photographs of things that come with our dependencies. No real portrait is among them: the two that we have are
+for testing. Statistics are kept in ``--cache`` as they are made,
+so that a stopped run goes on where it was.
+"""
+
+import argparse
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from joblib import Parallel, delayed
+from PIL import Image
+from scipy.ndimage import gaussian_filter, uniform_filter1d
+from skimage.color import lab2rgb, rgb2lab
+from skimage.restoration import denoise_tv_chambolle
+from tqdm import tqdm
+
+from pqa_lab.methods.set_ranker import SetRanker
+from pqa_lab.ranking import calibrate
+from pqa_lab.samples import OBJECTS
+from pqa_lab.simulation import FAULTS, apply_fault, compare, draw_scene, draw_take
+from pqa_lab.simulation.dataset import cache_dir, ideal_photo
+from pqa_lab.training import save_checkpoint
+from pqa_lab.views import detect_face
+from pqa_lab.views.statistics import statistics
+
+SIZE = 6  # photos a group
+BLOCK = 24  # groups a file; each picture serves three groups
+DEFAULT = Path(__file__).parent / "default"
+
+
+# The same faults as other cameras and other programs commit them, so that the form of a fault is not learned by heart.
+def tint(photo: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
+    """A cast of any hue, added in CIELAB."""
+    lab, hue = rgb2lab(photo), rng.uniform(0, 2 * np.pi)
+    return to_uint8(lab2rgb(lab + severity * np.array([0, 26 * np.cos(hue), 26 * np.sin(hue)])) * 255)
+
+
+def gains(photo: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
+    """A cast as gains on encoded channels."""
+    return to_uint8(photo * (1 + severity * rng.uniform(-0.3, 0.3, 3)))
+
+
+def murky(photo: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
+    """Too dark by the tone curve or on encoded values, not by the exposure."""
+    dark = (
+        255 * (photo / 255) ** (1 + rng.uniform(1, 2) * severity)
+        if rng.random() < 0.6
+        else photo * (1 - 0.75 * severity)
+    )
+    return to_uint8(dark)
+
+
+def washed(photo: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
+    """Too bright, likewise."""
+    if rng.random() < 0.5:
+        return to_uint8(photo * (1 + rng.uniform(0.6, 1.2) * severity))
+    return to_uint8(255 * (1 - (1 - photo / 255) ** (1 + rng.uniform(1, 2) * severity)))
+
+
+def webp(photo: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
+    file = io.BytesIO()
+    Image.fromarray(photo).save(file, "WEBP", quality=round(92 * (1 - severity) ** 1.5))
+    return np.asarray(Image.open(file).convert("RGB"))
+
+
+def dragged(photo: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
+    """Motion along rows or columns, on encoded values."""
+    length = max(1, round(1 + severity * 14 * np.sqrt(photo.shape[0] * photo.shape[1]) / 512))
+    return to_uint8(uniform_filter1d(photo.astype(np.float32), length, axis=int(rng.integers(2))))
+
+
+def flattened(photo: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
+    """Total-variation denoising: texture becomes flat patches."""
+    return to_uint8(255 * denoise_tv_chambolle(photo / 255, weight=0.2 * severity, channel_axis=-1, max_num_iter=40))
+
+
+def grainy(photo: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
+    """Noise on encoded values, white or a little soft, in luminance or in colour."""
+    noise = rng.standard_normal((*photo.shape[:2], 3 if rng.random() < 0.6 else 1))
+    soft = rng.uniform(0, 0.8)
+    noise = gaussian_filter(noise, (soft, soft, 0))
+    return to_uint8(photo + severity * rng.uniform(18, 34) * noise / noise.std())
+
+
+def foggy(photo: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
+    """A veil on encoded values."""
+    return to_uint8(photo + 0.65 * severity * (rng.uniform(150, 250) - photo))
+
+
+def soft(photo: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
+    sigma = 3 * severity * np.sqrt(photo.shape[0] * photo.shape[1]) / 512
+    return to_uint8(gaussian_filter(photo.astype(np.float32), (sigma, sigma, 0)))
+
+
+def to_uint8(values: np.ndarray) -> np.ndarray:
+    return np.clip(np.round(values), 0, 255).astype(np.uint8)
+
+
+FORMS = [tint, gains, murky, washed, webp, dragged, flattened, grainy, foggy, soft]
+
+
+def draw_fault(rng: np.random.Generator):
+    """One fault, ``(photo, severity, seed) -> photo``."""
+    if rng.random() < 0.55:
+        name = str(rng.choice(list(FAULTS)))
+        return lambda photo, severity, seed: apply_fault(photo, name, severity, seed)
+    form = FORMS[rng.integers(len(FORMS))]
+    return lambda photo, severity, seed: form(photo, severity, np.random.default_rng(seed)) if severity else photo
+
+
+def harm(picture: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
+    """A scene group: one fault in several strengths, or different faults; sometimes on top of one that all share."""
+    if rng.random() < 0.55:
+        fault, seed = draw_fault(rng), int(rng.integers(1 << 30))
+        strengths = rng.uniform(0, 1, SIZE) * (np.arange(SIZE) >= (rng.random() < 0.7))
+        photos = [fault(picture, float(s), seed) for s in strengths]
+    else:
+        photos = []
+        for total in rng.uniform(0, 1, SIZE):
+            photo, count = picture, int(rng.integers(1, 4))
+            for share in rng.dirichlet(np.ones(count)) ** 0.5 * total:
+                photo = draw_fault(rng)(photo, float(share), int(rng.integers(1 << 30)))
+            photos.append(photo)
+    if rng.random() < 0.12:
+        fault, severity, seed = draw_fault(rng), float(rng.uniform(0, 0.3)), int(rng.integers(1 << 30))
+        photos = [fault(photo, severity, seed) for photo in photos]
+    return photos
+
+
+def simulated(rng: np.random.Generator) -> np.ndarray:
+    """The unharmed picture of a simulated take."""
+    scene = draw_scene(int(rng.integers(400)), seed=int(rng.integers(30)))
+    return ideal_photo(draw_take(scene, int(rng.integers(3)), int(rng.integers(400)), int(rng.choice([256, 320, 384]))))
+
+
+def photographed(rng: np.random.Generator) -> np.ndarray:
+    """A random part of a real photograph, scaled down so that its own faults disappear."""
+    photo = OBJECTS[list(OBJECTS)[rng.integers(len(OBJECTS))]]()
+    height, width = (int(n * rng.uniform(0.6, 1.0)) for n in photo.shape[:2])
+    y, x = (int(rng.integers(whole - part + 1)) for whole, part in zip(photo.shape[:2], (height, width), strict=True))
+    part = photo[y : y + height, x : x + width]
+    part = part[:, ::-1] if rng.random() < 0.5 else part
+    scale = min(1.0, rng.uniform(256, 512) / max(part.shape[:2]))
+    size = (max(96, round(width * scale)), max(96, round(height * scale)))
+    return np.asarray(Image.fromarray(np.ascontiguousarray(part)).resize(size, Image.Resampling.LANCZOS))
+
+
+def make_groups(number: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Three groups of picture ``number``: statistics (SIZE, F) and true JODs (SIZE,)."""
+    rng = np.random.default_rng([20261122, number])
+    picture = photographed(rng) if number % 2 else simulated(rng)
+    face, mask = detect_face(picture), None
+    if face is not None:
+        y, x = np.ogrid[: picture.shape[0], : picture.shape[1]]
+        across = (2 * x - face[0] - face[2]) / (face[2] - face[0])
+        down = (2 * y - face[1] - face[3]) / (face[3] - face[1])
+        mask = (across**2 + down**2 <= 1).astype(np.float32)
+    groups = []
+    for _ in range(3):
+        photos = harm(picture, rng)
+        jod = np.array([compare(picture, photo, mask)["overall"] for photo in photos], np.float32)
+        # In use the detector sees harmed photos: now and then it finds another face, or none.
+        boxes = [face if rng.random() < 0.85 else "find" for _ in photos]
+        groups.append((np.stack([statistics(p, box) for p, box in zip(photos, boxes, strict=True)]), jod))
+    return groups
+
+
+def load_groups(count: int, cache: Path, workers: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Statistics (G, SIZE, F) and JODs (G, SIZE) of at least ``count`` groups."""
+    cache.mkdir(parents=True, exist_ok=True)
+    blocks = []
+    with Parallel(n_jobs=workers) as parallel:
+        for start in tqdm(range(0, count, BLOCK), "making groups", unit="block"):
+            path = cache / f"{start:06d}.npz"
+            if not path.exists():
+                numbers = range(start // 3, (start + BLOCK) // 3)
+                made = parallel(delayed(make_groups)(number) for number in numbers)
+                x, jod = (np.stack(part) for part in zip(*(group for three in made for group in three), strict=True))
+                np.savez(path.with_suffix(".part.npz"), x=x, jod=jod)
+                path.with_suffix(".part.npz").rename(path)
+            blocks.append(np.load(path))
+    x, jod = (np.concatenate([block[name] for block in blocks]) for name in ("x", "jod"))
+    return torch.from_numpy(x), torch.from_numpy(jod)
+
+
+def learn(model: SetRanker, x: torch.Tensor, jod: torch.Tensor, epochs: int, seed: int) -> SetRanker:
+    """AdamW with a cosine, as in the recipe; photos are already numbers, so this is all there is to training."""
+    recipe, shuffled = model.recipe, torch.Generator().manual_seed(seed)
+    batch, size = recipe.scenes_per_batch, x.shape[1]
+    group = torch.arange(batch).repeat_interleave(size)
+    optimizer = torch.optim.AdamW(model.parameters(), recipe.lr, weight_decay=recipe.weight_decay)
+    steps = epochs * (len(x) // batch)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    model.train()
+    for _ in tqdm(range(epochs), "learning", unit="epoch"):
+        for picked in torch.randperm(len(x), generator=shuffled).split(batch):
+            if len(picked) < batch:
+                continue
+            prediction = model({"statistics": x[picked].flatten(0, 1)}, group)
+            loss = model.loss(prediction, {"jod": jod[picked].flatten(), "scene": group})["loss"]
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+    return model.eval()
+
+
+def scores(model: SetRanker, x: torch.Tensor, jod: torch.Tensor) -> pd.DataFrame:
+    """The frame that evaluation and calibration read."""
+    with torch.inference_mode():
+        score = torch.stack([model({"statistics": group}).score for group in x])  # (G, SIZE)
+    scene = np.repeat(np.arange(len(x)), x.shape[1])
+    return pd.DataFrame({"scene": scene, "score": score.flatten().numpy(), "jod": jod.flatten().numpy()})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--groups", type=int, default=2400)
+    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument(
+        "--hold-out-portraits", action="store_true", help="leave out both real portraits, to test on them"
+    )
+    parser.add_argument("--cache", type=Path, default=None)
+    parser.add_argument("--out", type=Path, default=DEFAULT)
+    arguments = parser.parse_args()
+    x, jod = load_groups(arguments.groups, arguments.cache or cache_dir() / "ranker", arguments.workers)
+    torch.manual_seed(arguments.seed)
+    held = max(1, len(x) // 10)
+    model = learn(SetRanker.paper(), x[held:], jod[held:], arguments.epochs, arguments.seed)
+    frame = scores(model, x[:held], jod[:held])
+    calibration = calibrate(frame)
+    save_checkpoint(model, arguments.out, calibration=vars(calibration), groups=len(x), seed=arguments.seed)
+    print(f"{len(x)} groups; calibration {calibration}; saved to {arguments.out}")
+
+
+if __name__ == "__main__":
+    main()
