@@ -8,7 +8,7 @@ from importlib import import_module
 
 _WHERE = {
     "camera": ["DEVICES", "Device", "Light", "Shot", "aim", "develop", "ideal_shot", "illuminant", "shoot"],
-    "dataset": ["cache_dir", "photograph", "scene_votes", "simulate"],
+    "dataset": ["cache_dir", "ideal_photo", "photograph", "scene_votes", "simulate"],
     "faults": ["FAULTS", "apply_fault", "apply_faults", "fault_group", "mixed_group"],
     "people": ["MONK_TONES", "Pose", "Subject", "draw_pose", "draw_subject"],
     "portrait": ["Lighting", "Portrait", "render"],
