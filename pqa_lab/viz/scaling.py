@@ -87,8 +87,8 @@ def win_figure(scale: JodScale, scene=None) -> go.Figure:
         [heat],
         f"Scene {fit.tally.scene}: how often the row is preferred",
         text,
-        xaxis={"type": "category", "side": "top"},
-        yaxis={"type": "category", "autorange": "reversed", "scaleanchor": "x"},
+        xaxis={"type": "category", "side": "top", "constrain": "domain"},
+        yaxis={"type": "category", "autorange": "reversed", "scaleanchor": "x", "constrain": "domain"},
         height=600,
     )
 
