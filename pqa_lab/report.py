@@ -12,6 +12,7 @@ import pandas as pd
 
 if TYPE_CHECKING:
     from pqa_lab.ranking import Ranking
+    from pqa_lab.scaling import JodScale
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8882; --accent: #0072b2; }
@@ -89,6 +90,22 @@ def write_page(path: Path, title: str, sections: list[tuple[str, str]]) -> None:
     part = path.with_name(path.name + ".part")
     part.write_text(page, encoding="utf-8")
     os.replace(part, path)
+
+
+def write_scale_report(scale: "JodScale", path: Path) -> None:
+    """JODs with intervals, win probabilities and the comparison graph of every scene, as one HTML file."""
+    from pqa_lab.scaling import report_text
+    from pqa_lab.viz import figure_html
+    from pqa_lab.viz.scaling import graph_figure, jod_figure, win_figure
+
+    sections = [("Report", f"<pre>{html.escape(report_text(scale))}</pre>")]
+    for number, scene in enumerate(scale.scenes):
+        figures = [
+            figure_html(draw(scale, scene), plotlyjs=number == 0 and draw is jod_figure)
+            for draw in (jod_figure, win_figure, graph_figure)
+        ]
+        sections.append((str(scene), "".join(figures)))
+    write_page(Path(path), "JODs from votes", sections)
 
 
 def write_ranking_report(ranking: "Ranking", path: Path) -> None:
