@@ -151,7 +151,8 @@ def tiny_vit(
     vit = timm.models.VisionTransformer(
         size, 16, embed_dim=width, depth=depth, num_heads=4, mlp_ratio=2, **{"num_classes": 0} | options
     )
-    vit.patch_embed.proj = ConvStem(width, 16, stem)
+    if stem:
+        vit.patch_embed.proj = ConvStem(width, 16, stem)
     return vit
 
 
@@ -167,7 +168,8 @@ def tiny_swin(pretrained: bool = False, width: int = 24, size: int = 128, stem: 
         drop_path_rate=0,
         **{"num_classes": 0} | options,
     )
-    swin.patch_embed.proj = ConvStem(width, 4, stem)
+    if stem:
+        swin.patch_embed.proj = ConvStem(width, 4, stem)
     return swin
 
 
@@ -200,7 +202,8 @@ def tiny_clip(
     }
     config = CLIPConfig(vision_config=vision | layers, text_config=words | layers, projection_dim=width)
     clip = CLIPModel(config) if text else CLIPVisionModelWithProjection(config.vision_config)
-    clip.vision_model.embeddings.patch_embedding = ConvStem(width, patch, stem)
+    if stem:
+        clip.vision_model.embeddings.patch_embedding = ConvStem(width, patch, stem)
     return clip
 
 
@@ -235,7 +238,7 @@ def build(name: str, pretrained: bool = False, **options) -> nn.Module:
     **options
         timm models take ``create_model``'s (``num_classes=0`` drops the classifier); CLIP takes ``text=True`` for both
         halves (``CLIPModel``, else ``CLIPVisionModelWithProjection``); tiny ones take ``width``, ``depth``, ``size``,
-        ``stem`` (channels at full resolution: half of them cost a third of the time).
+        ``stem`` (channels at full resolution; 0: linear patches, as in the published ones).
 
     Raises
     ------
