@@ -17,7 +17,7 @@ def noise(u: np.ndarray, v: np.ndarray, seed: int = 0) -> np.ndarray:
     a, b = u - i, v - j
     a, b = a * a * (3 - 2 * a), b * b * (3 - 2 * b)
     # A power of two as the period makes "modulo" one bitwise and.
-    i, j = (i.astype(np.int32) + 37 * seed) & (_SIDE - 1), (j.astype(np.int32) + 101 * seed) & (_SIDE - 1)
+    i, j = ((w.astype(np.int32) + step * seed % _SIDE) & (_SIDE - 1) for w, step in ((i, 37), (j, 101)))
     low, right = i * _SIDE, (j + 1) & (_SIDE - 1)
     high = (low + _SIDE) & (_SIDE * _SIDE - 1)
     top, bottom = _CELLS.take(low + j), _CELLS.take(high + j)

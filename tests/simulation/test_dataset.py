@@ -140,6 +140,12 @@ def test_challenge_is_seven_high_end_photos_of_one_new_person():
         assert {split for *_, split in cast} == {"test"}
 
 
+def test_challenge_and_large_seeds_are_drawn(cache):
+    rows = frame(simulate(scenes=1, images=7, size=64, seed=10**9, shift="challenge", workers=1, progress=False))
+    assert rows.device.nunique() == 7
+    assert rows.subject.nunique() == 1
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
