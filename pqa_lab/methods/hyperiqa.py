@@ -54,6 +54,9 @@ class HyperIQAConfig:
         Numbers that each of these stages adds to the content vector; the last stage adds the rest.
     whole : bool
         A view is the whole photo, resized (else a random crop at its own resolution).
+    calm : bool
+        Start with written weights of the size of an ordinary layer's, 1 / sqrt(inputs). The public start writes
+        weights of order 1 whatever the inputs, with which the sigmoids of a network from scratch start saturated.
     """
 
     method: str = "hyperiqa"
@@ -66,6 +69,7 @@ class HyperIQAConfig:
     local: tuple[int, int, int] = (16, 32, 64)
     local_out: int = 16
     whole: bool = True
+    calm: bool = False
 
     def __post_init__(self):
         for name in ("squeeze", "target", "local"):  # JSON knows no tuples
@@ -81,6 +85,7 @@ TINY = {
     "target": (8, 4, 2, 1, 1),
     "local": (8, 8, 8),
     "local_out": 8,
+    "calm": True,
 }
 
 
@@ -125,6 +130,9 @@ class HyperNet(nn.Module):
         # Start as in the public code.
         for layer in (*self.local_convs, *self.local_fcs, *self.weight_convs, self.weight_fc, *self.bias_fcs):
             nn.init.kaiming_normal_(layer.weight)
+        if config.calm:
+            for layer, inputs in zip((*self.weight_convs, self.weight_fc), widths, strict=True):
+                layer.weight.data /= inputs**0.5
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Photos (B, 3, H, W) -> quality (B,), hyper features (B, channels, grid, grid)."""
