@@ -13,7 +13,7 @@ import os
 import shutil
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -116,7 +116,10 @@ def _scene(plan: Plan, index: int) -> Scene:
         # Two of the town's people everywhere, a stranger on the test side.
         town = np.random.default_rng([plan.seed, index, 34]).choice(np.arange(30), SUBJECTS - 1, replace=False)
         people = (*(int(p) + 1000 * world for p in town), 1000 * world + 500 + index)
-    return draw_scene(index, world, 1 if plan.shift == "challenge" else SUBJECTS, people)
+    if plan.shift == "challenge":
+        scene = draw_scene(index, world, 1)
+        return replace(scene, name=f"Challenge_{scene.name}")  # so that both sets can lie in one table
+    return draw_scene(index, world, SUBJECTS, people)
 
 
 def ideal_photo(take: Take) -> np.ndarray:

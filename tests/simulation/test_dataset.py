@@ -130,6 +130,7 @@ def test_challenge_is_seven_high_end_photos_of_one_new_person():
     p = dataset._plan(None, None, 64, 3, "overall", "challenge")
     assert (p.scenes, p.images) == (96, 7)
     ordinary = {person.seed for k in range(12) for person in dataset._scene(plan(None), k).subjects}
+    assert dataset._scene(p, 5).name != dataset._scene(plan(None), 5).name
     for index in (0, 50, 95):
         cast, scene = dataset._cast(p, index), dataset._scene(p, index)
         assert {dataset.DEVICES[device].tier for device, *_ in cast} == {"high", "reference"}
