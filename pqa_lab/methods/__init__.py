@@ -40,8 +40,10 @@ METHODS = Methods(
         "hyperiqa": "hyperiqa:HyperIQA",
         "sem_hyperiqa": "sem_hyperiqa:SemHyperIQA",
         "fhiqa": "fhiqa:FHIQA",
+        "set_ranker": "set_ranker:SetRanker",
         "rqnet": "rqnet:RQNet",
         "bdvqa": "bdvqa:BDVQA",
+        "liqe": "liqe:LIQE",
     }
 )
 
