@@ -125,12 +125,15 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
 ) -> None:
     """Train a method; a validation part of the training scenes chooses the checkpoint, never the test scenes."""
+    import torch
+
     from pqa_lab.ranking import calibrate
     from pqa_lab.scenes import load_rows
     from pqa_lab.training import fit, predict, save_checkpoint, split_validation
 
     known, held_out = split_validation(load_rows(data, part="train"), seed=seed)
     chosen = _method(method)
+    torch.manual_seed(seed)  # the weights that training starts from
     options = {"pretrained": True} if pretrained else {}
     model = chosen.tiny(**options) if preset is Preset.tiny else chosen.paper(**options)
     history = fit(model, known, held_out, out=out, seed=seed, max_steps=steps, device=device, resume=resume)

@@ -10,6 +10,7 @@ import datasets
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+import torch
 
 from pqa_lab.errors import InputError
 from pqa_lab.evaluation import per_scene, summarize
@@ -47,12 +48,13 @@ def run(out: Path, seed: int = 0) -> Ranking:
     known = rows.filter(lambda part: part == "train", input_columns="split")
     unseen = rows.filter(lambda part: part == "test", input_columns="split")
     print(f"3/5  train HyperIQA (tiny) on {len(set(known['scene']))} scenes", flush=True)
+    torch.manual_seed(seed)
     model = METHODS["hyperiqa"].tiny()
     history = fit(model, known, max_steps=STEPS, seed=seed)
     print(f"4/5  evaluate on {len(set(unseen['scene']))} scenes that it never saw", flush=True)
     frame = predict(model, unseen)
     scenes, summary = per_scene(frame, fit=False), summarize(frame)
-    model.facts = {"calibration": vars(calibrate(frame)), "data": "simulated"}
+    model.facts |= {"calibration": vars(calibrate(frame)), "data": "simulated"}
     print(scenes[["scene", "n", "srcc", "plcc", "krcc"]].round(3).to_string(index=False))
     medians = ", ".join(f"{name.upper()} {summary.loc[name, 'median']:.3f}" for name in ("srcc", "plcc", "krcc"))
     print(f"median over unseen scenes: {medians} (simulated scenes; not a result on PIQ23)")

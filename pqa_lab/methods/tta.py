@@ -7,7 +7,7 @@ from pqa_lab.errors import InputError
 from pqa_lab.methods.base import Prediction
 
 
-def predict_views(model: nn.Module, views: dict[str, Tensor]) -> Prediction:
+def predict_views(model: nn.Module, views: dict[str, Tensor], group: Tensor | None = None) -> Prediction:
     """Run ``model`` on every view of every photo and average over the views.
 
     Parameters
@@ -16,6 +16,8 @@ def predict_views(model: nn.Module, views: dict[str, Tensor]) -> Prediction:
         A method; its ``forward`` takes one view an image.
     views : dict of Tensor, each (B, V, ...)
         What ``model.views(train=False)`` gave for B photos; a branch's view v goes with the other branches' view v.
+    group : Tensor, shape (B,), optional
+        Scene of each photo, for a model that ``compares`` the photos of a scene; None: all of one scene.
 
     Returns
     -------
@@ -35,7 +37,14 @@ def predict_views(model: nn.Module, views: dict[str, Tensor]) -> Prediction:
     if photos == 0 or count == 0:
         raise InputError("There is no view to look at; give at least one photo with one view.")
 
-    prediction = model({name: view.flatten(0, 1) for name, view in views.items()})  # every view (B V, ...)
+    flat = {name: view.flatten(0, 1) for name, view in views.items()}  # every view (B V, ...)
+    if getattr(model, "compares", False):
+        # View v of a photo is compared with view v of the others: V groups a scene.
+        first = torch.zeros(photos, dtype=torch.long) if group is None else group
+        view = torch.arange(count, device=first.device)
+        prediction = model(flat, (first[:, None] * count + view).flatten())  # groups (B V,)
+    else:
+        prediction = model(flat)
 
     def mean(answer: Tensor) -> Tensor:
         return answer.unflatten(0, (photos, count)).to(torch.promote_types(answer.dtype, torch.float32)).mean(1)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 import datasets
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from pqa_lab.errors import InputError
@@ -50,6 +51,7 @@ class Views(Dataset):
         if cache is None:
             cache = len(rows) > 0 and self.photo(0).nbytes * len(rows) <= CACHE_LIMIT
         self.cache = {} if cache else None
+        self.seen: dict[int, dict[str, Tensor]] = {}
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -69,10 +71,18 @@ class Views(Dataset):
             self.cache[row] = photo
         return photo
 
+    def look(self, row: int, seed: Sequence[int]) -> dict[str, Tensor]:
+        """Views of a row; a view that draws nothing (``view.fixed``) is computed once."""
+        if not getattr(self.view, "fixed", False):
+            return self.view(self.photo(row), np.random.default_rng(seed))
+        if row not in self.seen:
+            self.seen[row] = self.view(self.photo(row), np.random.default_rng(0))
+        return self.seen[row]
+
     def __getitem__(self, key: Key) -> Batch:
         row, *seed = key
         sample = {
-            "views": self.view(self.photo(row), np.random.default_rng(seed)),
+            "views": self.look(row, seed),
             "scene": torch.tensor(self.scene[row]),
             "jod": torch.tensor(self.jod[row], dtype=torch.float32),
         }

@@ -214,7 +214,7 @@ class _Step(nn.Module):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         with autocast(batch["jod"].device, self.precision):
-            prediction = predict_views(self.method, batch["views"])  # score (B,), float32
+            prediction = predict_views(self.method, batch["views"], batch["scene"])  # score (B,), float32
         if prediction.scene_logits is not None and not self.checked:
             _check_scene_head(prediction.scene_logits.shape[1], int(batch["scene"].max()))
             self.checked = True
@@ -303,7 +303,10 @@ def _validation_views(model: nn.Module, rows: datasets.Dataset, accelerator: Acc
     frame = pd.DataFrame({"scene": column(rows, "scene"), "jod": numbers(rows, "jod")}).dropna()
     if frame.groupby("scene")["jod"].nunique().max() in (0, 1) or frame.empty:
         raise InputError("The validation rows rank nothing: they need a scene with two different JODs.")
-    mine = range(accelerator.process_index, len(rows), accelerator.num_processes)
+    # Whole scenes, since a method may compare the photos of a scene.
+    names = column(rows, "scene")
+    place = {name: i % accelerator.num_processes for i, name in enumerate(dict.fromkeys(names))}
+    mine = [row for row, name in enumerate(names) if place[name] == accelerator.process_index]
     return Views(rows.select(mine), model.views(train=False))
 
 

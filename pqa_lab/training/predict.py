@@ -89,10 +89,10 @@ def score(
 ) -> dict[str, list]:
     """Scores (and parts) of rows that already have a view; the words are those of ``predict``."""
     device = next(model.parameters()).device if device is None else find_device(device)
+    batches = _batches(data, batch_size, getattr(model, "compares", False))
     loader = DataLoader(
         data,
-        sampler=[(row, seed) for row in range(len(data))],
-        batch_size=batch_size,
+        batch_sampler=[[(row, seed) for row in batch] for batch in batches],
         num_workers=num_workers,
         generator=torch.Generator(),  # leaves torch's global generator alone, which a training run restores
     )
@@ -106,7 +106,18 @@ def score(
                 logits = {} if prediction.scene_logits is None else {"scene_logits": prediction.scene_logits}
                 for name, value in {**prediction.parts, **logits}.items():
                     columns.setdefault(f"part.{name}", []).extend(_cells(value))
-    return columns
+    order = np.argsort([row for batch in batches for row in batch], kind="stable")
+    return {name: [values[i] for i in order] for name, values in columns.items()}
+
+
+def _batches(data: Views, batch_size: int, compares: bool) -> list[list[int]]:
+    """Row numbers, ``batch_size`` at a time, or a whole scene at a time for a model that compares its photos."""
+    if not compares:
+        return [list(range(i, min(i + batch_size, len(data)))) for i in range(0, len(data), batch_size)]
+    scenes: dict[object, list[int]] = {}
+    for row, name in enumerate(data.scene_name):
+        scenes.setdefault(name, []).append(row)
+    return list(scenes.values())
 
 
 def median_srcc(frame: pd.DataFrame) -> float:
