@@ -44,6 +44,9 @@ METHODS = Methods(
         "rqnet": "rqnet:RQNet",
         "bdvqa": "bdvqa:BDVQA",
         "liqe": "liqe:LIQE",
+        "pqe": "pqe:PQE",
+        "monet": "monet:MoNet",
+        "sar": "sar:SAR",
     }
 )
 
