@@ -116,20 +116,27 @@ def score_photos(
     if not len(models) or not len(photos):
         raise InputError("There is nothing to score: give at least one model and one photo.")
     loaded = [load_photo(photo) for photo in photos]
-    scores = [np.array([_score(model, photo, seed) for photo in loaded]) for model in models]
+    scores = [_scores(model, loaded, seed) for model in models]
     return np.mean([z_scores(score) for score in scores] if normalise else scores, axis=0)
 
 
-def _score(model: nn.Module, photo: np.ndarray, seed: int) -> float:
+def _scores(model: nn.Module, photos: list[np.ndarray], seed: int) -> np.ndarray:
     device, modes = next(model.parameters()).device, [(module, module.training) for module in model.modules()]
-    views = model.views(train=False)(photo, np.random.default_rng([seed]))
+    # One photo after the other fits any memory, but a model that compares photos has to see them together.
+    groups = [photos] if getattr(model, "compares", False) else [[photo] for photo in photos]
     model.eval()
     try:
         with torch.inference_mode():
-            return predict_views(model, {name: view[None].to(device) for name, view in views.items()}).score.item()
+            return np.concatenate([_predict(model, group, seed, device) for group in groups])
     finally:
         for module, training in modes:
             module.training = training
+
+
+def _predict(model: nn.Module, photos: list[np.ndarray], seed: int, device: torch.device) -> np.ndarray:
+    seen = [model.views(train=False)(photo, np.random.default_rng([seed])) for photo in photos]
+    views = {name: torch.stack([view[name] for view in seen]).to(device) for name in seen[0]}  # each (n, V, ...)
+    return predict_views(model, views).score.cpu().numpy()  # (n,)
 
 
 def _like(frame: pd.DataFrame, first: pd.DataFrame) -> pd.DataFrame:

@@ -99,6 +99,19 @@ def test_the_same_photo_twice_gets_the_same_score():
     assert scores[0] == scores[2] != scores[1]
 
 
+def test_a_model_that_compares_photos_sees_them_together():
+    class Rank(Brightness):
+        compares = True
+
+        def forward(self, views, group):
+            bright = views["pixel"].mean(1)  # (n V,)
+            same = group[:, None] == group[None, :]
+            return Prediction(((bright[:, None] > bright[None, :]) & same).sum(1).float())
+
+    photos = [np.full((8, 9, 3), value, np.uint8) for value in (10, 40, 20)]
+    np.testing.assert_array_equal(score_photos([Rank(1)], photos, normalise=False), [0, 2, 1])
+
+
 @pytest.mark.parametrize(
     "frames, says",
     [
