@@ -27,10 +27,10 @@ from pqa_lab.simulation.pixels import decode_jpeg
 from pqa_lab.simulation.quality import ATTRIBUTES, compare
 from pqa_lab.simulation.scenes import ROUND, Scene, Take, draw_scene, draw_take
 
-VERSION = 3  # part of the cache's key: raise it with every change of the pictures or of the truth
+VERSION = 4  # part of the cache's key: raise it with every change of the pictures or of the truth
 SHIFTS = (None, "scene", "device", "person", "challenge")
 UNSEEN_DEVICES = ("dusk", "amber", "crisp", "vista")  # the test side of shift="device"
-SUBJECTS, TAKES = 3, 2  # per scene; a take is one rendered pose
+SUBJECTS = 3  # per scene
 VOTES_PER_IMAGE = 20  # each vote counts for two images: about 40 comparisons an image
 SHOT_COLUMNS = ("stops", "electrons", "lens_blur", "defocus", "motion", "denoise", "sharpen", "flare", "saturation")
 COSTS = ("lost", "halo", "noise", "light", "clipped", "flat", "cast", "chroma")
@@ -81,13 +81,14 @@ def _cast(plan: Plan, index: int) -> list[tuple[str, int, int, int, str]]:
         subjects = 1
     else:
         names, subjects = list(DEVICES), SUBJECTS
+    poses = max(subjects, 2 + plan.images // 12)  # rendered poses per scene, dealt to the subjects in turn
     # All devices, then all again with other people and takes: no device is missing or in plenty.
     cast = []
     for k in range(plan.images):
         if k % len(names) == 0:
             order = rng.permutation(len(names))
         device = names[order[k % len(names)]]
-        subject, take = int(rng.integers(subjects)), int(rng.integers(TAKES))
+        take, subject = divmod(int(rng.integers(poses)), subjects)
         if plan.shift == "device":
             split = "test" if device in UNSEEN_DEVICES else "train"
         elif plan.shift == "person":
