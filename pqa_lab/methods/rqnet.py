@@ -22,7 +22,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
-from datasets import Dataset
 from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
@@ -91,7 +90,7 @@ TINY = {
 
 
 class GlobalLocalBlock(nn.Module):
-    """The Global-Local Feature-aware Block: class embedding and patch tokens -> the two parts of a score."""
+    """The Global-Local Feature-aware Block: class embedding (B, D) and patch tokens (B, N, W) -> score (B,)."""
 
     def __init__(self, tokens: int, width: int, dim: int, squeeze: int):
         super().__init__()
@@ -105,12 +104,19 @@ class GlobalLocalBlock(nn.Module):
         )
         self.score = nn.Linear(2 * dim, 1)
 
-    def forward(self, whole: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, D), (B, N, W) -> global and local part of the score, (B,) each; the bias is in the local one."""
+    def forward(self, whole: Tensor, tokens: Tensor) -> Tensor:
+        return sum(self.parts(whole, tokens))
+
+    def parts(self, whole: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """The score's global and local part, (B,) each; the bias is in the local one."""
         local = self.local(tokens).squeeze(1)  # (B, N, W) -> (B, 1, W) -> (B, D)
         # q = w · [g; l] + b = w_g · g + (w_l · l + b)
         of_whole, of_local = self.score.weight.squeeze(0).chunk(2)  # (D,), (D,)
         return whole @ of_whole, local @ of_local + self.score.bias
+
+    def load_reference(self, state: dict[str, Tensor]) -> None:
+        """Load the state dict of the public ``QualityFusionHead``."""
+        load_reference(self, state, HEAD_NAMES)
 
 
 class RQNet(nn.Module, PyTorchModelHubMixin):
@@ -130,6 +136,7 @@ class RQNet(nn.Module, PyTorchModelHubMixin):
                 for name in config.heads
             }
         )
+        # Set by rqnet_pretraining.assign_blocks: which block a scene trains; empty: all train "overall".
         self.register_buffer("block_of_scene", torch.empty(0, dtype=torch.long), persistent=False)
 
     @classmethod
@@ -173,74 +180,40 @@ class RQNet(nn.Module, PyTorchModelHubMixin):
         return look
 
     def forward(self, views: dict[str, Tensor]) -> Prediction:
-        """Score photos.
+        """``views["global"]`` and ``views["local"]``, each (B, 3, size, size) -> score (B,).
 
-        Parameters
-        ----------
-        views : dict
-            ``"global"`` and ``"local"``, each (B, 3, size, size).
-
-        Returns
-        -------
-        Prediction
-            ``parts``: ``global`` and ``local``, which add up to the score; with several blocks the score of each
-            under its name.
+        ``parts``: ``global`` and ``local``, which add up to the score; with several blocks the answer of each.
         """
         seen = self.clip(pixel_values=torch.cat([views["global"], views["local"]]))  # both branches share one ViT
         whole = seen.image_embeds.chunk(2)[0]  # (B, D), projected
         tokens = self.clip.vision_model.post_layernorm(seen.last_hidden_state.chunk(2)[1][:, 1:])  # (B, N, W), not
 
-        answers = {name: block(whole, tokens) for name, block in self.blocks.items()}
-        parts = dict(zip(("global", "local"), answers["overall"], strict=True))
-        if len(answers) > 1:
-            parts |= {name: sum(answer) for name, answer in answers.items()}
-        return Prediction(sum(answers["overall"]), parts=parts)
+        parts = dict(zip(("global", "local"), self.blocks["overall"].parts(whole, tokens), strict=True))
+        score = parts["global"] + parts["local"]
+        for name, block in self.blocks.items() if len(self.blocks) > 1 else ():
+            parts[name] = score if name == "overall" else block(whole, tokens)
+        return Prediction(score, parts=parts)
 
     def loss(self, prediction: Prediction, batch: Batch) -> dict[str, Tensor]:
-        """Eq. 1-2; after ``assign_blocks`` on the score of the block that each scene trains."""
+        """Eq. 1-2; with ``assign_blocks``, on the answer of the block that each scene trains."""
         score = prediction.score
         if len(self.block_of_scene):
             answers = torch.stack([prediction.parts[name] for name in self.config.heads], 1)  # (B, blocks)
             score = answers.gather(1, self.block_of_scene[batch["scene"]][:, None]).squeeze(1)  # (B,)
         return {"loss": scale_shift_invariant_loss(score, batch["jod"], batch["scene"])}
 
-    def assign_blocks(self, rows: Dataset) -> None:
-        """Before portrait pre-training: which block each scene of ``rqnet_pretraining.portrait_rows`` trains."""
-        names = [scene.partition("/")[0] for scene in sorted(set(rows["scene"]))]  # in the order of scene indices
-        foreign = sorted(set(names) - set(self.config.heads))
-        if foreign or len(self.config.heads) == 1:
-            raise InputError(
-                f"The blocks {self.config.heads} do not fit the scenes, which start with {sorted(set(names))}: "
-                "take rows from portrait_rows and a model with heads=BLOCKS."
-            )
-        blocks = [self.config.heads.index(name) for name in names]
-        self.block_of_scene = torch.tensor(blocks, device=self.block_of_scene.device)
-
-    def overall_only(self) -> "RQNet":
-        """After portrait pre-training: the same model with the block ``overall`` alone, to be fine-tuned."""
-        model = type(self)(replace(self.config, heads=("overall",)))
-        wanted = model.state_dict()
-        model.load_state_dict({name: value for name, value in self.state_dict().items() if name in wanted})
-        return model
-
     def load_reference(self, state: dict[str, Tensor]) -> None:
         """Load the state dict of the public ``LocalGlobalClipIQA``; CLIP's text half, which it carries, is left out."""
         state = {key.removeprefix("module."): value for key, value in state.items()}
-        vision = {
-            key.removeprefix("clip_model."): value
-            for key, value in state.items()
-            if key.startswith("clip_model.visual.")
-        }
-        state = {key: value for key, value in state.items() if not key.startswith("clip_model.")}
-        load_reference(self, state | {f"clip.{k}": v for k, v in from_openai(vision).items()}, REFERENCE_NAMES)
+        vision = "clip_model.visual."
+        clip = from_openai({f"visual.{k.removeprefix(vision)}": v for k, v in state.items() if k.startswith(vision)})
+        rest = {key: value for key, value in state.items() if not key.startswith("clip_model.")}
+        names = {"clip": "clip"} | {f"head.{theirs}": f"blocks.overall.{ours}" for theirs, ours in HEAD_NAMES.items()}
+        load_reference(self, rest | {f"clip.{key}": value for key, value in clip.items()}, names)
 
 
-# Names in the public state dict -> ours, once from_openai has renamed its "clip_model.visual".
-REFERENCE_NAMES = {
-    "clip": "clip",
-    "head.local_proj": "blocks.overall.local",
-    "head.quality_predictor.0": "blocks.overall.score",
-}
+# Names in the public state dict -> ours.
+HEAD_NAMES = {"local_proj": "local", "quality_predictor.0": "score"}
 
 _PAPER = Recipe(
     epochs=35,

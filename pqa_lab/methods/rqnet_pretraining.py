@@ -6,9 +6,9 @@
 
     rows = portrait_rows({"details": load_piq23(root, "Details"), "exposure": ..., "overall": ...})
     portrait = RQNet.paper(pretrained=True, heads=BLOCKS)
-    portrait.assign_blocks(rows)
+    assign_blocks(portrait, rows)
     fit(portrait, rows, recipe=RECIPES["pretrain_portrait"])
-    portrait = portrait.overall_only()
+    portrait = overall_only(portrait)
 
 Both are then fine-tuned, ``fit(model, load_piq23(root, part="train"))``, on two divisions of the training scenes, and
 the four averaged: ``average_frames([predict(model, test) for model in models])``.
@@ -18,12 +18,15 @@ ensemble. *Inferred* and *unknown*: see ``rqnet.py``.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from os import PathLike
 
 import numpy as np
+import torch
 from datasets import Dataset, concatenate_datasets
 
 from pqa_lab.errors import InputError
+from pqa_lab.methods.rqnet import RQNet
 from pqa_lab.scenes import FEATURES, face_only, load_source
 from pqa_lab.views import detect_face
 
@@ -46,9 +49,6 @@ def portrait_rows(
 ) -> Dataset:
     """Rows to pre-train the portrait variant: PIQ23-Face of three attributes, a scene for each attribute and scene.
 
-    Train with ``model = RQNet.paper(heads=BLOCKS)``, ``model.assign_blocks(rows)``, ``RECIPES["pretrain_portrait"]``,
-    then fine-tune ``model.overall_only()``.
-
     Parameters
     ----------
     attributes : dict
@@ -62,6 +62,26 @@ def portrait_rows(
         scenes = [f"{name}/{scene}" for scene in rows["scene"]]
         parts.append(rows.remove_columns("scene").add_column("scene", scenes))
     return _join(parts)
+
+
+def assign_blocks(model: RQNet, rows: Dataset) -> None:
+    """Before portrait pre-training: each scene of ``portrait_rows`` trains the block that it is named after."""
+    names = [scene.partition("/")[0] for scene in sorted(set(rows["scene"]))]  # in the order of scene indices
+    heads = model.config.heads
+    if len(heads) == 1 or not set(names) <= set(heads):
+        raise InputError(
+            f"The blocks {', '.join(heads)} do not fit scenes that start with {', '.join(sorted(set(names)))}: take "
+            "rows from portrait_rows and a model with heads=BLOCKS."
+        )
+    model.block_of_scene = torch.tensor([heads.index(name) for name in names], device=model.block_of_scene.device)
+
+
+def overall_only(model: RQNet) -> RQNet:
+    """After portrait pre-training: the same model with the block ``overall`` alone, to be fine-tuned."""
+    kept = type(model)(replace(model.config, heads=("overall",)))
+    wanted = kept.state_dict()
+    kept.load_state_dict({name: value for name, value in model.state_dict().items() if name in wanted})
+    return kept
 
 
 def _join(parts: list[Dataset]) -> Dataset:

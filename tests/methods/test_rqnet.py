@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from pqa_lab.errors import InputError
 from pqa_lab.losses import scale_shift_invariant_loss
 from pqa_lab.methods import METHODS, predict_views
-from pqa_lab.methods.rqnet import BLOCKS, RECIPES, RQNet
-from pqa_lab.methods.rqnet_pretraining import general_rows, portrait_rows
+from pqa_lab.methods.rqnet import BLOCKS, RECIPES, GlobalLocalBlock, RQNet
+from pqa_lab.methods.rqnet_pretraining import assign_blocks, general_rows, overall_only, portrait_rows
 from pqa_lab.scenes import FEATURES
 from pqa_lab.training import fit, predict
 
@@ -133,6 +133,27 @@ def test_public_weights_give_the_public_scores(prefix):
         expected = naive(state, seen, HEADS)
         torch.testing.assert_close(model(seen).score, expected, rtol=1e-4, atol=1e-4)
     assert expected.std() > 0.02  # far above the tolerance, else any model would pass
+
+
+def test_the_block_alone_at_its_published_size():
+    state = {
+        key.removeprefix("head."): value
+        for key, value in public_state(768, 1, side=14, dim=512, squeeze=49).items()
+        if key.startswith("head.")
+    }
+    generator = torch.Generator().manual_seed(5)
+    whole, tokens = torch.randn(4, 512, generator=generator), torch.randn(4, 196, 768, generator=generator)
+    block = GlobalLocalBlock(196, 768, 512, 49)
+    block.load_reference(state)
+    w = {key: value.double() for key, value in state.items()}
+    for i in range(4):
+        a = torch.einsum("mn,nw->mw", w["local_proj.0.weight"][..., 0], tokens[i].double())
+        a = (a + w["local_proj.0.bias"][:, None]).clamp(min=0)
+        a = (w["local_proj.2.weight"][0, :, 0] @ a + w["local_proj.2.bias"]).clamp(min=0)
+        a = (w["local_proj.4.weight"] @ a + w["local_proj.4.bias"]).clamp(min=0)
+        both = torch.cat([whole[i].double(), a])
+        expected = both @ w["quality_predictor.0.weight"][0] + w["quality_predictor.0.bias"][0]
+        torch.testing.assert_close(block(whole, tokens)[i].double(), expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.slow
@@ -284,7 +305,7 @@ def test_portrait_pre_training_masks_photos_and_keeps_attributes_apart():
 def portrait():
     torch.manual_seed(2)
     model = RQNet.tiny(heads=BLOCKS, **PLAIN)
-    model.assign_blocks(Dataset.from_dict({"scene": ["overall/b", "details/b", "exposure/a", "details/a"] * 2}))
+    assign_blocks(model, Dataset.from_dict({"scene": ["overall/b", "details/b", "exposure/a", "details/a"] * 2}))
     return model
 
 
@@ -309,7 +330,7 @@ def test_every_scene_trains_the_block_of_its_attribute():
 
 def test_fine_tuning_keeps_the_overall_block():
     model = portrait().eval()
-    kept, seen = model.overall_only().eval(), views(2)
+    kept, seen = overall_only(model).eval(), views(2)
     assert list(kept.blocks) == ["overall"]
     with torch.inference_mode():
         torch.testing.assert_close(kept(seen).score, model(seen).score, rtol=0, atol=0)
@@ -319,9 +340,9 @@ def test_fine_tuning_keeps_the_overall_block():
 def test_blocks_that_do_not_fit_are_refused():
     plain = Dataset.from_dict({"scene": ["a", "b"]})
     with pytest.raises(InputError, match="portrait_rows"):
-        portrait().assign_blocks(plain)
+        assign_blocks(portrait(), plain)
     with pytest.raises(InputError, match="heads=BLOCKS"):
-        RQNet.tiny().assign_blocks(Dataset.from_dict({"scene": ["overall/a"]}))
+        assign_blocks(RQNet.tiny(), Dataset.from_dict({"scene": ["overall/a"]}))
     with pytest.raises(InputError, match="overall"):
         RQNet.tiny(heads=("details",))
 
