@@ -153,6 +153,7 @@ FINE: dict[str, Callable[[], bytes]] = {
     "pages.tif": lambda: frames("TIFF"),
     "lzw.TIFF": lambda: encode(TARGET, "TIFF", compression="tiff_lzw"),
     "plain.heic": lambda: encode(TARGET, "HEIF", quality=95),
+    "bitmap.bmp": lambda: encode(TARGET, "BMP"),
 }
 GREY: dict[str, Callable[[], bytes]] = {
     "grey.jpg": lambda: encode(GREY_TARGET, "JPEG", quality=95),
@@ -178,7 +179,6 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes]]] = {
     "archive.jpg": (NOT_A_PHOTO, archive),
     "still.gif": (NOT_A_PHOTO, lambda: encode(TARGET, "GIF")),
     "gif.jpg": (NOT_A_PHOTO, lambda: frames("GIF")),
-    "bitmap.jpg": (NOT_A_PHOTO, lambda: encode(TARGET, "BMP")),
     "postscript.jpg": (NOT_A_PHOTO, lambda: encode(TARGET, "EPS")),
     "document.jpg": (NOT_A_PHOTO, lambda: encode(TARGET, "PDF")),
     "layers.jpg": (NOT_A_PHOTO, lambda: b"8BPS\0\1" + bytes(200)),

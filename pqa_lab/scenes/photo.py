@@ -25,7 +25,7 @@ from PIL import Image, UnidentifiedImageError
 
 from pqa_lab.errors import InputError
 
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".heic", ".heif")
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".heic", ".heif", ".bmp")
 MAX_MEGAPIXELS = 60
 MIN_SIDE = 64  # a smaller *file* shows nothing to judge; arrays and PIL images may be smaller
 
@@ -230,7 +230,7 @@ def _huge_progressive(image: Image.Image) -> bool:
 @cache
 def _formats() -> tuple[str, ...]:
     # "MPO" is not a registered name: such files open as JPEG. GIF, EPS, PSD, FITS, ... stay closed on purpose.
-    formats = ("JPEG", "PNG", "WEBP", "TIFF")
+    formats = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")  # BMP: part of LIVE in the Wild
     try:
         from pillow_heif import register_heif_opener
     except ImportError:

@@ -41,7 +41,6 @@ FEATURES = Features(
         "split": Value("string"),
     }
 )
-SUFFIXES = (*PHOTO_SUFFIXES, ".bmp")  # LIVE in the Wild is distributed with some BMP files
 PARTS = ("train", "test")
 
 
@@ -148,7 +147,7 @@ def find_images(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES
+        if path.suffix.lower() in PHOTO_SUFFIXES
         and path.is_file()
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
