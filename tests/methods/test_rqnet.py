@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from pqa_lab.errors import InputError
 from pqa_lab.losses import scale_shift_invariant_loss
 from pqa_lab.methods import METHODS, predict_views
+from pqa_lab.methods.ensemble import average_frames
 from pqa_lab.methods.rqnet import BLOCKS, RECIPES, GlobalLocalBlock, RQNet
 from pqa_lab.methods.rqnet_pretraining import assign_blocks, general_rows, overall_only, portrait_rows
 from pqa_lab.scenes import FEATURES
@@ -335,6 +336,25 @@ def test_fine_tuning_keeps_the_overall_block():
     with torch.inference_mode():
         torch.testing.assert_close(kept(seen).score, model(seen).score, rtol=0, atol=0)
         torch.testing.assert_close(model(seen).parts["overall"], model(seen).score, rtol=0, atol=0)
+
+
+def test_pre_training_fine_tuning_and_the_ensemble_end_to_end():
+    made = portrait_rows({name: rows("7", 4) for name in BLOCKS}, None)
+    recipe = replace(RECIPES["pretrain_portrait"], images_per_scene=2, scenes_per_batch=3, warmup_epochs=0, lr=1e-3)
+    frames = []
+    for seed in range(2):
+        torch.manual_seed(seed)
+        model = RQNet.tiny(heads=BLOCKS, tta="centre", **PLAIN)
+        assign_blocks(model, made)
+        before = {name: block.score.weight.detach().clone() for name, block in model.blocks.items()}
+        fit(model, made, recipe=recipe, max_steps=2, progress=False, seed=seed)
+        assert all(not torch.equal(block.score.weight, before[name]) for name, block in model.blocks.items())
+        tuned = overall_only(model)
+        fit(tuned, rows("7", 4), recipe=replace(recipe, scenes_per_batch=1), max_steps=1, progress=False, seed=seed)
+        frames.append(predict(tuned, rows("7", 4), progress=False))
+    both = average_frames(frames)
+    by_hand = sum((f["score"] - f["score"].mean()) / f["score"].std(ddof=0) for f in frames) / 2
+    np.testing.assert_allclose(both["score"], by_hand, atol=1e-9)
 
 
 def test_blocks_that_do_not_fit_are_refused():
