@@ -210,6 +210,21 @@ def submission(
         typer.echo(check_limits(model, photo=load_photo(rows[0]["image"])).round(4).to_string())
 
 
+@app.command("data")
+def data_page(
+    scenes: Annotated[int, typer.Option(help="Scenes to simulate.")] = 12,
+    images: Annotated[int, typer.Option(help="Photos a scene.")] = 24,
+    seed: int = 0,
+    out: Annotated[Path, typer.Option("-o", "--out", help="The page.")] = Path("data.html"),
+) -> None:
+    """Show the simulated data: contact sheet, distributions, spectra, data card (one HTML page)."""
+    from pqa_lab.data_page import write_data_page
+    from pqa_lab.scenes import load_simulated
+
+    write_data_page(load_simulated(scenes=scenes, images=images, seed=seed), out)
+    typer.echo(f"page: {out}")
+
+
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Say what is installed, what is missing and how to mend it."""
