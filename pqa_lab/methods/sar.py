@@ -19,7 +19,7 @@ Patches are cut at native resolution. A photo without a face gives patches of th
 the length of the warm-up, what "30 cycles" are (here the cosine's half period in epochs).
 
 *Ours*: mean and projection are linear and commute, so the mean comes first: 1/196 of the products. The detector is
-``pqa_lab.views.detect_face`` up the same thresholds, or any other, as ``model.find_face``. Images of unknown scenes
+``pqa_lab.views.detect_face`` up the same thresholds, or any other, as ``model.detector``. Images of unknown scenes
 are trained as they are tested, with the predicted probabilities.
 
 Published: PIQ23 SRCC / PLCC / KRCC .828 / .855 / .651 (90 % of every scene trained on; .8335 / .8422 on the scene
@@ -41,7 +41,17 @@ from pqa_lab.errors import InputError
 from pqa_lab.losses import huber_loss, scene_cross_entropy
 from pqa_lab.methods import backbones
 from pqa_lab.methods.base import Batch, Prediction, Recipe, View
-from pqa_lab.views import Box, crops, detect_face, random_crop, random_flip, resize_short, sar_face, to_tensor
+from pqa_lab.views import (
+    Box,
+    FaceDetector,
+    crops,
+    detect_face,
+    random_crop,
+    random_flip,
+    resize_short,
+    sar_face,
+    to_tensor,
+)
 
 BRANCHES = ("global", "local")
 
@@ -131,7 +141,7 @@ class SAR(nn.Module, PyTorchModelHubMixin):
     def __init__(self, config: SARConfig):
         super().__init__()
         self.config = c = config
-        self.find_face: Callable[[np.ndarray], Box | None] = detect_face
+        self.detector: FaceDetector | None = None  # None: the default of ``detect_face``
         self.early, self.late = split_clip(backbones.build(c.backbone, **c.backbone_options), c)
         width = self.early["embeddings"].embed_dim
         self.scene_conv = nn.Conv2d(c.early * width, c.scene_width, c.scene_kernel, padding=c.scene_kernel // 2)
@@ -166,7 +176,7 @@ class SAR(nn.Module, PyTorchModelHubMixin):
     def views(self, train: bool) -> View:
         """``"global"`` and ``"local"``: a random patch each in training, ``patches`` dense ones in testing."""
         c = self.config
-        find_face = remember(self.find_face)
+        find_face = remember(self.detector)
 
         def look(photo: np.ndarray, rng: np.random.Generator) -> dict[str, Tensor]:
             regions = {
@@ -283,14 +293,14 @@ def mean_of_conv(conv: nn.Conv2d, x: Tensor) -> Tensor:
     return conv(means).flatten(1)
 
 
-def remember(find_face: Callable[[np.ndarray], Box | None]) -> Callable[[np.ndarray], Box | None]:
-    """The same detector, asked once for every photo: training sees each one in every epoch."""
-    boxes: dict[tuple, Box | None] = {}
+def remember(detector: FaceDetector | None) -> Callable[[np.ndarray], Box | None]:
+    """``detect_face``, asked once for every photo: training sees each one in every epoch."""
+    boxes: dict[bytes, Box | None] = {}
 
     def find(photo: np.ndarray) -> Box | None:
-        key = photo.shape, blake2b(np.ascontiguousarray(photo), digest_size=16).digest()
+        key = blake2b(np.ascontiguousarray(photo), digest_size=16, person=str(photo.shape).encode()[:16]).digest()
         if key not in boxes:
-            boxes[key] = find_face(photo)
+            boxes[key] = detect_face(photo, detector)
         return boxes[key]
 
     return find
