@@ -93,18 +93,21 @@ assert (np.diag(ranking.win, 1) >= 0.5).all()
 # %% [markdown]
 # ## 4 · What a score does not mean
 #
-# A score compares photos **of this group**. Drop one photo and the others shift by a constant; their differences, and so
-# all chances, stay.
+# A score compares photos **of this group**: the model looks at all of them together, takes away what they share, and
+# puts the mean at zero. Drop one photo and the scores of the others change; what should stay is their order.
 #
-# **Predict.** Remove the winner. What happens to the difference between the next two?
+# **Predict.** Remove the winner. What happens to the score of the second, and to the order of the rest?
 
 # %%
 rest = [photos[names.index(photo.path)] for photo in ranking.photos[1:]]
 again = pqa_lab.rank(rest, names=[photo.path for photo in ranking.photos[1:]])
-before = ranking.photos[1].score - ranking.photos[2].score
-after = again.photos[0].score - again.photos[1].score
-print(f"difference before {before:.3f} JOD, after {after:.3f} JOD")
-print(f"score of '{again.photos[0].path}' before {ranking.photos[1].score:+.2f}, after {again.photos[0].score:+.2f}")
+second = ranking.photos[1]
+print(f"'{second.path}': {second.score:+.2f} JOD among six, ", end="")
+print(f"{next(p.score for p in again.photos if p.path == second.path):+.2f} JOD among five")
+print("order among six: ", [photo.path for photo in ranking.photos[1:]])
+print("order among five:", [photo.path for photo in again.photos])
+
+assert abs(sum(photo.score for photo in again.photos)) < 1e-3
 
 # %% [markdown]
 # This is why nobody can say "this portrait is an 8.2": the data behind such models (PIQ23, 50 scenes, people comparing
