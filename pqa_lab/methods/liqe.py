@@ -103,8 +103,6 @@ class LIQE(nn.Module, PyTorchModelHubMixin):
         super().__init__()
         self.config = config
         self.clip = backbones.build(config.backbone, text=True, **config.backbone_options)
-        # CLIP's own training ends at this scale; LIQE freezes it.
-        self.clip.logit_scale.data.fill_(math.log(100))
         self.clip.logit_scale.requires_grad_(False)
         self.weighting = DynamicWeightAverage(3, config.period, config.temperature)
         self.register_buffer("tokens", tokenize(config.backbone), persistent=False)  # (495, L)

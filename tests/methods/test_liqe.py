@@ -371,7 +371,7 @@ def test_overfits_eight_photos():
 
     rows = toy_rows(scenes=1, images=8)
     torch.manual_seed(0)
-    model = LIQE.tiny(train_patches=1)
+    model = LIQE.tiny()
     recipe = dataclasses.replace(model.recipe, scenes_per_batch=1, images_per_scene=8, warmup_epochs=0)
     history = fit(model, rows, recipe=recipe, max_steps=60, progress=False, device="cpu")
     frame = predict(model, rows, progress=False)
