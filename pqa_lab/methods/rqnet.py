@@ -86,6 +86,7 @@ TINY = {
     "resize": 122,
     "short_side": 256,
     "squeeze": 16,
+    "tta": "centre",
 }
 
 
@@ -149,7 +150,10 @@ class RQNet(nn.Module, PyTorchModelHubMixin):
 
     @classmethod
     def tiny(cls, **overrides) -> "RQNet":
-        """For two CPU cores: the same code on a small CLIP with a convolutional stem and 112-pixel views."""
+        """For two CPU cores: the same code on a small CLIP with a convolutional stem and 112-pixel views.
+
+        One view at test time, else validating costs more than training; ``tiny(tta="nine")`` for all.
+        """
         return cls(RQNetConfig(**TINY | overrides))
 
     @property

@@ -1,6 +1,7 @@
 """BDVQA: multi-stage Swin features, the merged loss, the crops of its inference."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from skimage import data
 from pqa_lab.errors import InputError
 from pqa_lab.losses import rank_mse_loss
 from pqa_lab.methods import METHODS, predict_views
-from pqa_lab.methods.bdvqa import BDVQA
+from pqa_lab.methods.bdvqa import BDVQA, BDVQAConfig
 from pqa_lab.training import fit, predict
 
 SMALL = {"backbone_options": {"stem": 8, "width": 8}}
@@ -21,7 +22,7 @@ SMALL = {"backbone_options": {"stem": 8, "width": 8}}
 @pytest.fixture(scope="module")
 def tiny():
     torch.manual_seed(0)
-    return BDVQA.tiny(members=2, **SMALL).eval()
+    return BDVQA.tiny(members=2, tta="random", tta_count=4, **SMALL).eval()
 
 
 def photos(n, size=128):
@@ -32,10 +33,10 @@ def photos(n, size=128):
 def test_published_parameter_count():
     with torch.device("meta"):
         model = BDVQA.paper()
-        one = BDVQA.paper(members=1)
-    count = sum(p.numel() for p in model.parameters())
-    assert abs(count / 794e6 - 1) < 0.01
-    assert count == 4 * sum(p.numel() for p in one.parameters())
+    counts = [sum(p.numel() for p in member.parameters()) for member in model.members]
+    assert abs(sum(counts) / 794e6 - 1) < 0.01
+    assert sum(counts) == sum(p.numel() for p in model.parameters())
+    assert counts == [counts[0]] * 4
     assert [stage["num_chs"] for stage in model.members[0].swin.feature_info] == [192, 384, 768, 1536]
     assert model.members[0].head[0].in_features == 2880
 
@@ -93,19 +94,14 @@ def test_crops_at_test_time(tta, count):
     assert torch.equal(image, look(data.astronaut(), np.random.default_rng(5))["image"])
     if tta == "random":
         assert not torch.equal(image, look(data.astronaut(), np.random.default_rng(6))["image"])
-        assert BDVQA.tiny(tta_count=3, **SMALL).views(False)(data.astronaut(), np.random.default_rng(5))[
-            "image"
-        ].shape == (3, 3, 128, 128)
+        few = BDVQA.tiny(tta=tta, tta_count=3, **SMALL).views(train=False)
+        assert few(data.astronaut(), np.random.default_rng(5))["image"].shape == (3, 3, 128, 128)
 
 
 def test_paper_views():
-    class Paper:
-        with torch.device("meta"):
-            config = BDVQA.paper(members=1).config
-
-    photo, rng = data.astronaut(), np.random.default_rng(0)
-    assert BDVQA.views(Paper, True)(photo, rng)["image"].shape == (1, 3, 384, 384)
-    assert BDVQA.views(Paper, False)(photo, rng)["image"].shape == (18, 3, 384, 384)
+    paper, photo, rng = SimpleNamespace(config=BDVQAConfig()), data.astronaut(), np.random.default_rng(0)
+    assert BDVQA.views(paper, train=True)(photo, rng)["image"].shape == (1, 3, 384, 384)
+    assert BDVQA.views(paper, train=False)(photo, rng)["image"].shape == (18, 3, 384, 384)
 
 
 def test_test_crops_come_from_the_photo_itself_when_asked():

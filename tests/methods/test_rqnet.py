@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from pqa_lab.errors import InputError
 from pqa_lab.losses import scale_shift_invariant_loss
 from pqa_lab.methods import METHODS, predict_views
 from pqa_lab.methods.ensemble import average_frames
-from pqa_lab.methods.rqnet import BLOCKS, RECIPES, GlobalLocalBlock, RQNet
+from pqa_lab.methods.rqnet import BLOCKS, RECIPES, GlobalLocalBlock, RQNet, RQNetConfig
 from pqa_lab.methods.rqnet_pretraining import assign_blocks, general_rows, overall_only, portrait_rows
 from pqa_lab.scenes import FEATURES
 from pqa_lab.training import fit, predict
@@ -29,7 +30,7 @@ PLAIN = {"backbone_options": {"stem": 0, "width": WIDTH, "depth": LAYERS}}  # li
 @pytest.fixture(scope="module")
 def tiny():
     torch.manual_seed(0)
-    return RQNet.tiny().eval()
+    return RQNet.tiny(tta="nine").eval()
 
 
 def views(batch, size=112):
@@ -198,8 +199,7 @@ def test_published_recipe():
 
 
 def test_nine_views_of_the_published_sizes():
-    config = RQNet.tiny().config
-    look = RQNet.views(type("Paper", (), {"config": replace(config, size=224, resize=244, short_side=672)}), False)
+    look = RQNet.views(SimpleNamespace(config=RQNetConfig()), train=False)
     seen = look(data.astronaut(), np.random.default_rng(0))
     assert {name: tuple(view.shape) for name, view in seen.items()} == dict.fromkeys(
         ("global", "local"), (9, 3, 224, 224)
@@ -243,7 +243,7 @@ HARD = {
 def test_any_photo_gives_a_score(tiny, shape, gray, train):
     rng = np.random.default_rng(0)
     photo = rng.integers(0, 256, shape if gray else (*shape, 3), dtype=np.uint8)
-    seen = {name: view[None] for name, view in tiny.views(train)(photo, rng).items()}
+    seen = {name: view[None, :2] for name, view in tiny.views(train)(photo, rng).items()}
     with torch.inference_mode():
         score = predict_views(tiny, seen).score
     assert score.shape == (1,)
@@ -344,7 +344,7 @@ def test_pre_training_fine_tuning_and_the_ensemble_end_to_end():
     frames = []
     for seed in range(2):
         torch.manual_seed(seed)
-        model = RQNet.tiny(heads=BLOCKS, tta="centre", **PLAIN)
+        model = RQNet.tiny(heads=BLOCKS, **PLAIN)
         assign_blocks(model, made)
         before = {name: block.score.weight.detach().clone() for name, block in model.blocks.items()}
         fit(model, made, recipe=recipe, max_steps=2, progress=False, seed=seed)
@@ -384,7 +384,7 @@ def test_overfits_eight_images():
     order = rng.permutation(8)
     eight = rows("one", 8, image=[PILImage.fromarray(noisy[i]) for i in order], jod=[-float(i) for i in order])
     torch.manual_seed(0)
-    model = RQNet.tiny(tta="centre")
+    model = RQNet.tiny()
     recipe = replace(model.recipe, epochs=60, scenes_per_batch=1, images_per_scene=8)
     history = fit(model, eight, recipe=recipe, progress=False)
     losses = [record["loss"] for record in history.records]
