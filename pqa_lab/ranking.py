@@ -17,7 +17,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_ndtr, ndtr, ndtri
 
 from pqa_lab.errors import InputError
-from pqa_lab.reasons import explain, measure
+from pqa_lab.reasons import explain, measure_group
 from pqa_lab.scenes.photo import BadPhoto, load_photo
 from pqa_lab.shipped import PACKAGE
 
@@ -222,7 +222,7 @@ def assemble(
     # Two photos are compared through two errors; a viewer adds the noise of the JOD scale itself, which the calibration
     # has already absorbed into the scale.
     win = ndtr((jod[:, None] - jod[None, :]) / SIGMA)
-    measures = [measure(images[i]) for i in order]
+    measures = measure_group([images[i] for i in order])
     reasons = explain(measures)
     half = 1.96 * calibration.error_sd
     ranked = [
