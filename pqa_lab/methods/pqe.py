@@ -35,7 +35,7 @@ from pqa_lab.losses import fidelity_loss
 from pqa_lab.methods import backbones
 from pqa_lab.methods.base import Batch, Prediction, Recipe, View
 from pqa_lab.methods.hyperiqa import load_reference
-from pqa_lab.methods.liqe import LIQE, patches
+from pqa_lab.methods.liqe import LIQE
 from pqa_lab.methods.liqe_prompts import PROMPTS
 from pqa_lab.scenes.photo import Source, load_photo
 from pqa_lab.scenes.sampler import PairSampler
@@ -59,8 +59,8 @@ class PQEConfig:
     liqe : str
         Which LIQE: a folder or hub name with a trained one; ``"clip"``, the published CLIP untrained; ``""``, random
         weights (always the same), as offline backbones have them.
-    liqe_patches, liqe_resize, liqe_stride : int
-        How LIQE looks at a photo (see ``LIQEConfig``).
+    liqe_patches : int
+        Patches of a photo that LIQE judges.
     label, sigma : str, float
         Of ``fidelity_loss``: ``"hard"`` and sqrt(2) are Eq. 4-5, ``"soft"`` and 1 the public code.
     """
@@ -76,8 +76,6 @@ class PQEConfig:
     dropout: float = 0.1
     liqe: str = ""
     liqe_patches: int = 15
-    liqe_resize: int = 0
-    liqe_stride: int = 32
     label: str = "hard"
     sigma: float = math.sqrt(2)
 
@@ -90,9 +88,7 @@ TINY = {
     "resize": 112,
     "margin": 5,
     "width": 32,
-    "liqe_patches": 5,
-    "liqe_resize": 160,
-    "liqe_stride": 16,
+    "liqe_patches": 4,
 }
 
 
@@ -148,6 +144,7 @@ class PQE(nn.Module, PyTorchModelHubMixin):
                 liqe = LIQE.tiny() if tiny else LIQE.paper(pretrained=name == "clip")
         return liqe.eval().requires_grad_(False).to(self.head[0].weight.device)
 
+    @torch.inference_mode(False)  # what is remembered may be trained on later
     @torch.no_grad()
     def look_once(self, photo: np.ndarray) -> tuple[Box | None, Tensor]:
         """The face's box and LIQE's logits (495,) of a photo (H, W, 3); remembered, so the second time costs nothing.
@@ -156,9 +153,10 @@ class PQE(nn.Module, PyTorchModelHubMixin):
         """
         key = blake2b(np.ascontiguousarray(photo), digest_size=16, person=str(photo.shape).encode()[:16]).digest()
         if key not in self._seen:
-            config, device = self.config, self.head[0].weight.device
-            image = patches(photo, self.liqe.config.size, config.liqe_patches, config.liqe_resize, config.liqe_stride)
-            logits = self.liqe.logits(image[None].to(device))[0]  # (1, N, 3, S, S) -> (495,)
+            image = crops(photo, self.liqe.config.size, "unfold", self.config.liqe_patches, norm="clip")
+            logits = self.liqe.logits(image[None].to(self.liqe.tokens.device))[0]  # (1, N, 3, S, S) -> (495,)
+            if len(self._seen) >= 2**15:  # 64 MB, reached by an app that never ends
+                self._seen.clear()
             # Workers cannot pass on what lies on a GPU (and what lies on the meta device is nowhere).
             self._seen[key] = detect_face(photo, self.detector), logits if logits.is_meta else logits.cpu()
         return self._seen[key]

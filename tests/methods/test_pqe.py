@@ -16,7 +16,7 @@ from pqa_lab.methods import METHODS, predict_views
 from pqa_lab.methods.liqe import LIQE
 from pqa_lab.methods.pqe import PQE
 from pqa_lab.methods.pqe_pretraining import PQEBranch
-from pqa_lab.views import Face, crops, resize_short, to_tensor
+from pqa_lab.views import Face, resize_short, to_tensor
 
 LINEAR = {"backbone_options": {"size": 96, "width": 16, "stem": 0}}  # patches as in the published Swin
 
@@ -203,11 +203,13 @@ def test_liqe_is_frozen_and_no_part_of_the_network():
     assert torch.equal(PQE.tiny().look_once(image)[1], logits[0])  # whatever was drawn from the generator before
 
 
-def test_liqe_sees_the_photo_in_its_own_resolution():
-    model = make(liqe_resize=0, liqe_stride=32, liqe_patches=15)
-    image = photo(400, 300)
+def test_liqe_sees_patches_of_the_photo_in_its_own_resolution():
+    model = make(liqe_patches=15)
+    image = photo(130, 1100)  # LIQE itself would take steps of 48 from 1024 pixels on; the public PQE does not
+    x = to_tensor(image, "clip")[0].unfold(1, 112, 32).unfold(2, 112, 32).permute(1, 2, 0, 3, 4).flatten(0, 1)
+    assert len(x) == 31
     with torch.inference_mode():
-        expected = model.liqe.logits(crops(image, 112, "unfold", 15, norm="clip")[None])[0]
+        expected = torch.stack([model.liqe.logits(patch[None])[0] for patch in x[:30:2]]).mean(0)
     torch.testing.assert_close(model.look_once(image)[1], expected)
 
 
@@ -235,6 +237,15 @@ def test_a_photo_is_searched_for_faces_once():
     for other in (photo(200, 260, seed=1), photo(260, 200).reshape(260, 200, 3)):
         model.views(False)(other, np.random.default_rng(0))
     assert detector.calls == 3
+
+
+def test_what_was_seen_in_inference_can_be_trained_on():
+    model = make()
+    look = model.views(train=True)
+    with torch.inference_mode():
+        look(photo(200, 260), np.random.default_rng(0))
+    model.train()(look(photo(200, 260), np.random.default_rng(0))).score.sum().backward()
+    assert model.head[0].weight.grad.isfinite().all()
 
 
 # Loss, pairs, pre-training --------------------------------------------------------------------------------------------
