@@ -123,19 +123,16 @@ class BDVQA(nn.Module, PyTorchModelHubMixin):
     @classmethod
     def paper(cls, pretrained: bool = False, **overrides) -> "BDVQA":
         """The challenge model; ``pretrained`` fetches ImageNet weights of Swin from the hub."""
-        model = cls(BDVQAConfig(**overrides))
-        if pretrained:
-            for member in model.members:
-                backbones.load_pretrained(member.swin, model.config.backbone, num_classes=0)
-        return model
+        return _start(cls(BDVQAConfig(**overrides)), pretrained)
 
     @classmethod
-    def tiny(cls, **overrides) -> "BDVQA":
+    def tiny(cls, pretrained: bool = False, **overrides) -> "BDVQA":
         """For two CPU cores: the same code, one small Swin with a convolutional stem, 128-pixel crops.
 
-        One crop at test time, else validating costs more than training; ``tiny(tta="random")`` for 18.
+        One crop at test time, else validating costs more than training; ``tiny(tta="random")`` for 18. ``pretrained``
+        starts Swin from the package's own weights.
         """
-        return cls(BDVQAConfig(**TINY | overrides))
+        return _start(cls(BDVQAConfig(**TINY | overrides)), pretrained)
 
     @property
     def recipe(self) -> Recipe:
@@ -177,6 +174,12 @@ class BDVQA(nn.Module, PyTorchModelHubMixin):
 
         loss, mse = mean_loss(c.rank_weight), mean_loss(0.0).detach()
         return {"loss": loss, "mse": mse, "rank": loss.detach() - mse}
+
+
+def _start(model: BDVQA, pretrained: bool) -> BDVQA:
+    for member in model.members if pretrained else ():
+        backbones.load_pretrained(member.swin, model.config.backbone, num_classes=0, **model.config.backbone_options)
+    return model
 
 
 RECIPES = {

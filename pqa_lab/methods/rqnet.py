@@ -143,18 +143,16 @@ class RQNet(nn.Module, PyTorchModelHubMixin):
     @classmethod
     def paper(cls, pretrained: bool = False, **overrides) -> "RQNet":
         """The challenge model; ``pretrained`` fetches OpenAI's CLIP from the hub."""
-        model = cls(RQNetConfig(**overrides))
-        if pretrained:
-            backbones.load_pretrained(model.clip, model.config.backbone)
-        return model
+        return _start(cls(RQNetConfig(**overrides)), pretrained)
 
     @classmethod
-    def tiny(cls, **overrides) -> "RQNet":
+    def tiny(cls, pretrained: bool = False, **overrides) -> "RQNet":
         """For two CPU cores: the same code on a small CLIP with a convolutional stem and 112-pixel views.
 
-        One view at test time, else validating costs more than training; ``tiny(tta="nine")`` for all.
+        One view at test time, else validating costs more than training; ``tiny(tta="nine")`` for all. ``pretrained``
+        starts CLIP from the package's own weights.
         """
-        return cls(RQNetConfig(**TINY | overrides))
+        return _start(cls(RQNetConfig(**TINY | overrides)), pretrained)
 
     @property
     def recipe(self) -> Recipe:
@@ -214,6 +212,12 @@ class RQNet(nn.Module, PyTorchModelHubMixin):
         rest = {key: value for key, value in state.items() if not key.startswith("clip_model.")}
         names = {"clip": "clip"} | {f"head.{theirs}": f"blocks.overall.{ours}" for theirs, ours in HEAD_NAMES.items()}
         load_reference(self, rest | {f"clip.{key}": value for key, value in clip.items()}, names)
+
+
+def _start(model: RQNet, pretrained: bool) -> RQNet:
+    if pretrained:
+        backbones.load_pretrained(model.clip, model.config.backbone, **model.config.backbone_options)
+    return model
 
 
 # Names in the public state dict -> ours.
