@@ -240,6 +240,6 @@ RECIPES = {
     "pretrain_portrait": replace(_PAPER, epochs=50, unknown=(*_PAPER.unknown, "how the three attributes weigh")),
     # Few scenes, many images of each: medians and deviations of eight images are noise.
     "tiny": Recipe(
-        epochs=40, lr=1e-3, optimizer="adamw", weight_decay=1e-2, scenes_per_batch=2, images_per_scene=12, clip_norm=1.0
+        epochs=40, lr=2e-3, optimizer="adamw", weight_decay=1e-2, scenes_per_batch=2, images_per_scene=12, clip_norm=1.0
     ),
 }
