@@ -11,9 +11,9 @@ from PIL import Image
 COMMANDS = ["quickstart", "scale", "rank", "train", "evaluate", "methods", "submission", "app", "lab", "doctor"]
 
 
-def pqa(*arguments, cwd=None):
+def pqa(*arguments, timeout=300):
     command = [sys.executable, "-m", "pqa_lab.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=300)
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout)
 
 
 @pytest.fixture(scope="module")

@@ -40,8 +40,9 @@ def predict_views(model: nn.Module, views: dict[str, Tensor], group: Tensor | No
     flat = {name: view.flatten(0, 1) for name, view in views.items()}  # every view (B V, ...)
     if getattr(model, "compares", False):
         # View v of a photo is compared with view v of the others: V groups a scene.
-        first = torch.zeros(photos, dtype=torch.long) if group is None else group
-        view = torch.arange(count, device=first.device)
+        device = next(iter(flat.values())).device
+        first = torch.zeros(photos, dtype=torch.long, device=device) if group is None else group
+        view = torch.arange(count, device=device)
         prediction = model(flat, (first[:, None] * count + view).flatten())  # groups (B V,)
     else:
         prediction = model(flat)
