@@ -20,7 +20,7 @@ the length of the warm-up, what "30 cycles" are (here the cosine's half period i
 
 *Ours*: mean and projection are linear and commute, so the mean comes first: 1/196 of the products. The detector is
 ``pqa_lab.views.detect_face`` up the same thresholds, or any other, as ``model.detector``. Images of unknown scenes
-are trained as they are tested, with the predicted probabilities.
+are trained as they are tested, with the predicted probabilities. The regressors of all scenes start alike.
 
 Published: PIQ23 SRCC / PLCC / KRCC .828 / .855 / .651 (90 % of every scene trained on; .8335 / .8422 on the scene
 split), challenge .304 / .453 / .238; 149 M parameters with the detector's 14.22 M.
@@ -148,6 +148,11 @@ class SAR(nn.Module, PyTorchModelHubMixin):
         self.scene_fc = nn.Linear(c.scene_width, c.scenes)
         self.project = nn.ModuleDict({name: nn.Conv2d(c.fused * width, width, 3) for name in BRANCHES})
         self.regressors = nn.ModuleDict({name: nn.Linear(width, c.scenes) for name in BRANCHES})
+        for regressor in self.regressors.values():
+            # All scenes start from one regressor: apart, they would pull the embedding in as many directions.
+            nn.init.zeros_(regressor.bias)
+            with torch.no_grad():
+                regressor.weight.copy_(regressor.weight[:1].expand_as(regressor.weight).clone())
         a, b = c.gate
         self.gate = nn.Sequential(nn.Linear(2 * width, a), nn.ReLU(), nn.Linear(a, b), nn.ReLU(), nn.Linear(b, 1))
 
