@@ -7,9 +7,12 @@ import signal
 import tempfile
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 MAX_BODY = 200 * 2**20
+QUOTA = 4 * 2**30  # of all uploads that lie on the disk at a time
+SHELTER = "votes"  # of the folder: the stores of open classes, which the janitor leaves alone
 KEEP_SECONDS = 600
 
 
@@ -22,19 +25,19 @@ def private_folder() -> Path:
 
 
 class Guard:
-    """ASGI middleware: refuses a body that is too large or does not say its size; adds protective headers."""
+    """ASGI middleware: refuses a body that is too large or does not say its size, and uploads to a full disk; adds
+    protective headers."""
 
-    def __init__(self, app, max_body: int = MAX_BODY):
-        self.app, self.max_body = app, max_body
+    def __init__(self, app, folder: Path, max_body: int = MAX_BODY, quota: int = QUOTA):
+        self.app, self.folder, self.max_body, self.quota = app, folder, max_body, quota
 
     async def __call__(self, scope, receive, send):
         if scope["type"] == "http" and scope["method"] in ("POST", "PUT", "PATCH"):
             length = dict(scope["headers"]).get(b"content-length")
             if length is None or not length.isdigit() or int(length) > self.max_body:
-                headers = [(b"content-type", b"text/plain")]
-                await send({"type": "http.response.start", "status": 413, "headers": headers})
-                await send({"type": "http.response.body", "body": b"Too much at once."})
-                return
+                return await refuse(send, 413, b"Too much at once: at most 200 MB.")
+            if scope["path"].endswith("/upload") and size_of(self.folder) + int(length) > self.quota:
+                return await refuse(send, 503, b"Busy: too many photos are being judged. Try again in ten minutes.")
 
         async def with_headers(message):
             if message["type"] == "http.response.start":
@@ -45,10 +48,35 @@ class Guard:
         await self.app(scope, receive, with_headers)
 
 
+async def refuse(send, status: int, text: bytes) -> None:
+    headers = [(b"content-type", b"text/plain"), (b"x-content-type-options", b"nosniff")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": text})
+
+
+def size_of(folder: Path) -> int:
+    total = 0
+    for parent, _, files in os.walk(folder):
+        for name in files:
+            with contextlib.suppress(OSError):  # just removed
+                total += os.stat(os.path.join(parent, name)).st_size
+    return total
+
+
+def remove(paths: Iterable[str], folder: Path) -> None:
+    """Delete files that lie in the folder, and nothing else."""
+    for path in paths:
+        real = Path(path).resolve()
+        if real.is_relative_to(folder.resolve()):
+            real.unlink(missing_ok=True)
+
+
 def sweep(folder: Path, age: float) -> None:
     """Remove files older than ``age`` seconds and the folders that this leaves empty."""
     now = time.time()
     for parent, _, files in os.walk(folder, topdown=False):
+        if Path(parent).name == SHELTER:
+            continue
         for name in files:
             path = os.path.join(parent, name)
             with contextlib.suppress(OSError):  # another sweep or gradio itself was faster
@@ -59,11 +87,14 @@ def sweep(folder: Path, age: float) -> None:
                 os.rmdir(parent)
 
 
-def keep_clean(folder: Path, every: float = 60, age: float = KEEP_SECONDS) -> None:
+def keep_clean(folder: Path, also, every: float = 60, age: float = KEEP_SECONDS) -> None:
+    """Sweep the folder now and then, and call ``also`` (what else expires)."""
+
     def run() -> None:
         while folder.exists():
             time.sleep(every)
             sweep(folder, age)
+            also()
 
     threading.Thread(target=run, daemon=True, name="janitor").start()
 
