@@ -103,6 +103,8 @@ class LIQE(nn.Module, PyTorchModelHubMixin):
         super().__init__()
         self.config = config
         self.clip = backbones.build(config.backbone, text=True, **config.backbone_options)
+        # CLIP's own training ends at a scale of 100; LIQE freezes it. At CLIP's first one (14) tiny ones learn worse.
+        self.clip.logit_scale.data.fill_(math.log(100))
         self.clip.logit_scale.requires_grad_(False)
         self.weighting = DynamicWeightAverage(3, config.period, config.temperature)
         self.register_buffer("tokens", tokenize(config.backbone), persistent=False)  # (495, L)
@@ -302,5 +304,5 @@ RECIPES = {
         source="zwx8981/LIQE@a64655f: CosineAnnealingLR(T_max=5), 80 epochs of 200 steps, 48 photos a step.",
         unknown=("anything on portraits: LIQE was not trained on them",),
     ),
-    "tiny": Recipe(epochs=20, lr=1e-3, optimizer="adamw", weight_decay=1e-4, warmup_epochs=1),
+    "tiny": Recipe(epochs=20, lr=5e-4, optimizer="adamw", weight_decay=1e-4, warmup_epochs=1),
 }

@@ -58,7 +58,7 @@ class PQEConfig:
         Of the perceptron's hidden layer.
     liqe : str
         Which LIQE: a folder or hub name with a trained one; ``"clip"``, the published CLIP untrained; ``""``, random
-        weights (always the same), as offline backbones have them.
+        weights (always the same), as offline backbones have them, and plain cosines for logits.
     liqe_patches : int
         Patches of a photo that LIQE judges.
     label, sigma : str, float
@@ -142,6 +142,9 @@ class PQE(nn.Module, PyTorchModelHubMixin):
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(0)
                 liqe = LIQE.tiny() if tiny else LIQE.paper(pretrained=name == "clip")
+            if not name:
+                # Numbers without a meaning stay small: a perceptron could learn photos by heart from them.
+                liqe.clip.logit_scale.data.zero_()
         return liqe.eval().requires_grad_(False).to(self.head[0].weight.device)
 
     @torch.inference_mode(False)  # what is remembered may be trained on later
