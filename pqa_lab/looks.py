@@ -81,7 +81,7 @@ def _noise(tone: np.ndarray) -> PartMap:
     # The same estimate as in `reasons`, everywhere instead of in the flattest patches: at edges it reads too high.
     power = uniform_filter(convolve(tone, IMMERKAER, mode="reflect") ** 2, 9)
     level = np.sqrt(gaussian_filter(power, max(2.0, max(tone.shape) / 200))) / 6
-    picture = _paint(_small(level), 0, 16, "magma")
+    picture = _paint(np.sqrt(_small(level)), 0, 4, "magma")
     return PartMap(
         "Noise", picture, "Black: clean. White: noise of 16 grey levels. Edges light up too: compare skin and walls."
     )

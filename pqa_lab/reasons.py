@@ -267,6 +267,6 @@ def explain(measures: Sequence[Measures]) -> list[str]:
     sentences = []
     for place, photo in enumerate(values):
         found = named(differences(photo, values[0] if place else middle), photo["edge"], best=place == 0)
-        same = "much like the first in every measured part" if place else "much like the others in every measured part"
+        same = "much like the first in every measured part" if place else "no fault stands out against the others"
         sentences.append("; ".join(found) or same)
     return sentences

@@ -28,7 +28,8 @@ th:first-child, td:first-child { text-align: left; } td.text { text-align: left;
 ANSWER_STYLE = """
 .pqa-answer { --line: #8886; --accent: #0072b2; line-height: 1.45; }
 .pqa-answer .pqa-strip { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(15rem, 100%), 1fr));
-  gap: 1rem; padding: 0; margin: 0 0 1rem; list-style: none; }
+  gap: 1rem; padding: 0 !important; margin: 0 0 1rem; list-style: none !important; }
+.pqa-answer li { list-style: none !important; }
 .pqa-answer .pqa-card { border: 1px solid var(--line); border-radius: .7rem; overflow: hidden; margin: 0; padding: 0; }
 .pqa-answer .pqa-card::marker { content: none; }
 .pqa-answer .pqa-card.best { outline: 3px solid var(--accent); outline-offset: -1px; }
@@ -40,14 +41,14 @@ ANSWER_STYLE = """
 .pqa-answer .note { opacity: .85; font-size: .92rem; margin: .3rem 0; }
 .pqa-answer .pqa-tie { display: inline-block; border: 1px solid var(--line); border-radius: 1rem; padding: 0 .5rem;
   font-size: .8rem; }
-.pqa-answer .pqa-faces { display: flex; gap: .6rem; overflow-x: auto; padding: .2rem 0 .6rem;
-  margin: 0; list-style: none; }
+.pqa-answer .pqa-faces { display: flex; gap: .6rem; overflow-x: auto; padding: .2rem 0 .6rem !important;
+  margin: 0; list-style: none !important; }
 .pqa-answer .pqa-faces li { flex: 0 0 auto; margin: 0; text-align: center; font-size: .88rem; }
 .pqa-answer .pqa-faces img { width: 8.5rem; height: 8.5rem; border-radius: .5rem; display: block; margin: 0 0 .15rem; }
 .pqa-answer .pqa-heading { font-size: 1.05rem; font-weight: 650; margin: 1rem 0 .4rem; }
 .pqa-answer .pqa-scroll { overflow-x: auto; }
 .pqa-answer table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 0; }
-.pqa-answer th, .pqa-answer td { padding: .3rem .55rem; border: 1px solid var(--line); text-align: center;
+.pqa-answer th, .pqa-answer td { padding: .3rem .55rem; border: 1px solid var(--line) !important; text-align: center;
   font-weight: 400; white-space: nowrap; background: none; }
 .pqa-answer tbody th { text-align: left; font-weight: 600; max-width: 12rem; overflow: hidden;
   text-overflow: ellipsis; }
@@ -97,7 +98,8 @@ def ranking_html(ranking: "Ranking", pick: bool = False) -> str:
             f'<div class="pqa-name">{_name(photo)}</div><div>{html.escape(photo.reason)}</div></div></li>'
         )
     notes = ["Too close to call: " + ", ".join(_name(ranking.photos[i]) for i in group) + "." for group in ranking.ties]
-    notes += [f"Left out: {html.escape(name)}: {html.escape(why)}" for name, why in ranking.left_out]
+    if not pick:  # such a page has said so already
+        notes += [f"Left out: {html.escape(name)}: {html.escape(why)}" for name, why in ranking.left_out]
     return (
         f"<style>{ANSWER_STYLE}</style><div class='pqa-answer'><ol class='pqa-strip'>{''.join(cards)}</ol>"
         + faces_html(ranking)

@@ -46,7 +46,7 @@ PARTS = {
     "contrast": ("Contrast", "log2 of spread over mean"),
     "veil": ("Haze", "luminance of the shadows"),
     "warmth": ("Warmth", "b* of the face"),
-    "green": ("Green (+) or pink (−)", "−a* of the face"),
+    "green": ("Green or pink", "−a* of the face"),
 }
 
 
@@ -226,10 +226,10 @@ def closer_look(kept: Kept, place: int) -> str:
     )
     against = "the middle of the others" if place == 0 else "the first"
     return (
-        f'<div id="look" data-place="{place}"><p class="pqa-heading">{name}: {photo.score:+.2f} JOD '
+        f'<div id="look" class="pqa-answer" data-place="{place}"><p class="pqa-heading">{name}: {photo.score:+.2f} JOD '
         f"({photo.jod_low:+.2f} … {photo.jod_high:+.2f})</p><p>Against {against}: {html.escape(photo.reason)}.</p>"
         f'<div class="pq-look"><div><img src="{data_uri(image, 1024)}" alt="{name}"></div>'
-        f'<div class="pqa-answer"><div class="pqa-scroll" tabindex="0"><table><thead><tr><th scope="col">part</th>'
+        f'<div><div class="pqa-scroll" tabindex="0"><table><thead><tr><th scope="col">part</th>'
         f'<th scope="col">this photo</th><th scope="col">the first</th></tr></thead><tbody>{"".join(rows)}</tbody>'
         f'</table></div><p class="note">Bold: a difference that a viewer notices.</p></div></div>'
         f'<div class="pq-maps">{maps}</div></div>'
