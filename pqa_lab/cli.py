@@ -249,6 +249,9 @@ def open_app(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes a free port.")] = 7860,
     browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
+    model: Annotated[
+        list[Path] | None, typer.Option(help="Folder of a checkpoint; again for a menu of several.")
+    ] = None,
 ) -> None:
     """Open the Gradio demo."""
     import runpy
@@ -258,7 +261,7 @@ def open_app(
     if not _has("gradio"):
         raise InputError('The demo needs gradio: python -m pip install ".[app]"')
     demo = runpy.run_path(str(shipped("apps") / "rank_scene" / "app.py"))
-    demo["serve"](host=host, port=port, browser=browser)
+    demo["serve"](host=host, port=port, browser=browser, models=[str(folder) for folder in model or []])
 
 
 @app.command()

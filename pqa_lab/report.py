@@ -46,7 +46,8 @@ ANSWER_STYLE = """
 .pqa-answer .pqa-faces li { flex: 0 0 auto; margin: 0; text-align: center; font-size: .88rem; }
 .pqa-answer .pqa-faces img { width: 8.5rem; height: 8.5rem; border-radius: .5rem; display: block; margin: 0 0 .15rem; }
 .pqa-answer .pqa-heading { font-size: 1.05rem; font-weight: 650; margin: 1rem 0 .4rem; }
-.pqa-answer .pqa-scroll { overflow-x: auto; }
+/* what scrolls inside itself must not widen a phone's page */
+.pqa-answer .pqa-scroll, .pqa-answer .pqa-faces { overflow-x: auto; contain: inline-size; }
 .pqa-answer table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 0; }
 .pqa-answer th, .pqa-answer td { padding: .3rem .55rem; border: 1px solid var(--line) !important; text-align: center;
   font-weight: 400; white-space: nowrap; background: none; }
