@@ -85,7 +85,7 @@ TINY = {
     "backbone": "tiny_swin",
     "backbone_options": {"size": 96, "width": 16, "stem": 8},
     "size": 96,
-    "resize": 112,
+    "resize": 160,
     "margin": 5,
     "width": 32,
     "liqe_patches": 4,

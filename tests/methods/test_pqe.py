@@ -128,7 +128,7 @@ def test_five_crops_of_the_photo_and_of_its_largest_face():
     margin = model.config.margin
     cut = image[100 - margin : 220 + margin, 60 - margin : 160 + margin]
     for name, source in (("full", image), ("face", cut)):
-        small = resize_short(source, 112)
+        small = resize_short(source, model.config.resize)
         height, width = small.shape[:2]
         corners = [(0, 0), (0, width - 96), (height - 96, 0), (height - 96, width - 96)]
         corners.append((round((height - 96) / 2), round((width - 96) / 2)))
