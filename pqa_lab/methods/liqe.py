@@ -83,17 +83,8 @@ class LIQEConfig:
     period: int = 200
 
 
-TINY = {
-    "preset": "tiny",
-    "backbone": "tiny_clip",
-    "backbone_options": {"stem": 8},
-    "size": 112,
-    "train_patches": 1,
-    "test_patches": 5,
-    "resize": 160,
-    "stride": 16,
-    "period": 20,
-}
+TINY = {"preset": "tiny", "backbone": "tiny_clip", "backbone_options": {"stem": 8}, "size": 112, "train_patches": 1,
+        "test_patches": 5, "resize": 160, "stride": 16, "period": 20}  # fmt: skip
 
 
 class LIQE(nn.Module, PyTorchModelHubMixin):
