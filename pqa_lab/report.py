@@ -56,7 +56,7 @@ ANSWER_STYLE = """
 .pqa-answer td.why { white-space: normal; text-align: left; min-width: 14rem; }
 @media (max-width: 480px) {
   .pqa-answer .pqa-strip { grid-template-columns: 1fr; }
-  .pqa-answer .pqa-card { display: grid; grid-template-columns: 8rem 1fr; }
+  .pqa-answer .pqa-card { display: grid; grid-template-columns: 8rem minmax(0, 1fr); }
   .pqa-answer .pqa-card > img, .pqa-answer .pqa-card button img { height: 100%; min-height: 8rem; max-height: 13rem; }
 }
 """

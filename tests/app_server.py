@@ -9,6 +9,7 @@ from subprocess import Popen
 from browser import free_port, server
 from PIL import Image
 
+import pqa_lab
 from pqa_lab.ranking import DEFAULT_MODEL
 from pqa_lab.samples import sample_group
 
@@ -30,7 +31,9 @@ def running_app(folder: Path, app: Path = APP):
         command += ["--model", str(untrained(folder.parent / "model"))]
     url, served = f"http://127.0.0.1:{port}", folder / "served"
     served.mkdir()
-    with server([*command, "--port", str(port)], url, folder / "log.txt", env={"TMPDIR": str(served)}) as process:
+    # The package under test, also where it is a clone that is not installed.
+    env = {"TMPDIR": str(served), "PYTHONPATH": str(Path(pqa_lab.__file__).parents[1])}
+    with server([*command, "--port", str(port)], url, folder / "log.txt", env=env) as process:
         yield Served(url, served, process)
 
 

@@ -64,7 +64,7 @@ def test_upload_rank_look_compare_download_vote(app, photos, tmp_path):
         scores = [float(text.split("JOD")[0].split()[-1]) for text in cards]
         assert scores == sorted(scores, reverse=True)
         assert "broken.jpg" in page.locator("#verdict").inner_text()
-        assert any("<img src=x" in text for text in cards)
+        assert any("onerror" in text for text in cards)  # gradio itself takes the brackets off
         assert page.locator(".pqa-faces img").count() == 5
 
         # A closer look by keyboard.
@@ -79,13 +79,13 @@ def test_upload_rank_look_compare_download_vote(app, photos, tmp_path):
         page.locator("#compare .pq-booth").focus()
         page.keyboard.press("z")
         page.keyboard.press("Shift+ArrowUp")
-        challenger = page.locator("#compare .pq-frame img").nth(1)
-        first = challenger.get_attribute("src")
+        challenger = page.locator("#compare figcaption").nth(1)
+        first = challenger.inner_text()
         page.keyboard.press("ArrowRight")
         left, right = transforms(page, "#compare")
         assert left == right
         assert "scale(3)" in left
-        assert challenger.get_attribute("src") != first
+        assert challenger.inner_text() != first
 
         # Downloads.
         page.get_by_role("tab", name="Numbers").click()
