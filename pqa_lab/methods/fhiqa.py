@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from pqa_lab.errors import InputError
 from pqa_lab.losses import l1_loss, scene_cross_entropy
-from pqa_lab.methods import backbones, hyperiqa
+from pqa_lab.methods import hyperiqa
 from pqa_lab.methods.base import Batch, Prediction, Recipe, View
 from pqa_lab.methods.hyperiqa import REFERENCE_NAMES, HyperIQAConfig, HyperNet, load_reference
 from pqa_lab.methods.sem_hyperiqa import mlp
@@ -60,15 +60,12 @@ class FHIQA(nn.Module, PyTorchModelHubMixin):
     @classmethod
     def paper(cls, pretrained: bool = False, **overrides) -> "FHIQA":
         """The PIQ23 baseline; ``pretrained`` fetches ImageNet weights of ResNet-50 from the hub."""
-        model = cls(FHIQAConfig(**overrides))
-        if pretrained:
-            backbones.load_pretrained(model.net.backbone, model.config.backbone)
-        return model
+        return hyperiqa.start(cls(FHIQAConfig(**overrides)), pretrained)
 
     @classmethod
-    def tiny(cls, **overrides) -> "FHIQA":
+    def tiny(cls, pretrained: bool = True, **overrides) -> "FHIQA":
         """For two CPU cores (see ``HyperIQA.tiny``)."""
-        return cls(FHIQAConfig(**hyperiqa.TINY | {"scenes": 12, "top": 3} | overrides))
+        return hyperiqa.start(cls(FHIQAConfig(**hyperiqa.TINY | {"scenes": 12, "top": 3} | overrides)), pretrained)
 
     @property
     def recipe(self) -> Recipe:

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from pqa_lab.errors import InputError
 from pqa_lab.losses import l1_loss, scene_cross_entropy
-from pqa_lab.methods import backbones, hyperiqa
+from pqa_lab.methods import hyperiqa
 from pqa_lab.methods.base import Batch, Prediction, Recipe, View
 from pqa_lab.methods.hyperiqa import REFERENCE_NAMES, HyperIQAConfig, HyperNet, load_reference
 
@@ -87,15 +87,12 @@ class SemHyperIQA(nn.Module, PyTorchModelHubMixin):
     @classmethod
     def paper(cls, pretrained: bool = False, **overrides) -> "SemHyperIQA":
         """The PIQ23 baseline; ``pretrained`` fetches ImageNet weights of ResNet-50 from the hub."""
-        model = cls(SemHyperIQAConfig(**overrides))
-        if pretrained:
-            backbones.load_pretrained(model.net.backbone, model.config.backbone)
-        return model
+        return hyperiqa.start(cls(SemHyperIQAConfig(**overrides)), pretrained)
 
     @classmethod
-    def tiny(cls, **overrides) -> "SemHyperIQA":
+    def tiny(cls, pretrained: bool = True, **overrides) -> "SemHyperIQA":
         """For two CPU cores (see ``HyperIQA.tiny``)."""
-        return cls(SemHyperIQAConfig(**hyperiqa.TINY | {"scenes": 12} | overrides))
+        return hyperiqa.start(cls(SemHyperIQAConfig(**hyperiqa.TINY | {"scenes": 12} | overrides)), pretrained)
 
     @property
     def recipe(self) -> Recipe:

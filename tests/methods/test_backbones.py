@@ -6,14 +6,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import timm
 import torch
 from fakehub import fake_hub, hub_environment
 from safetensors.torch import save_model
+from scipy.stats import spearmanr
 
 from pqa_lab.errors import InputError
-from pqa_lab.methods.backbones import build, embed_text, local_contrast, tiny_clip, tokenize
+from pqa_lab.methods import backbones
+from pqa_lab.methods.backbones import TINY_WEIGHTS, build, embed_text, local_contrast, tiny_clip, tokenize
+from pqa_lab.simulation import apply_fault
+from pqa_lab.simulation.pixels import to_srgb, to_uint8
+from pqa_lab.simulation.textures import dead_leaves
+from pqa_lab.views import to_tensor
 
 # Words of LIQE's prompts, which must not fall together.
 TRAITS = ["animal", "cityscape", "human", "indoor", "landscape", "night", "plant", "still_life", "others", "jpeg2000"]
@@ -115,8 +122,54 @@ def test_offline_tokens_tell_words_and_lengths_apart():
 def test_bad_names_are_refused():
     with pytest.raises(InputError, match="resnet50"):
         build("resnet5")
-    with pytest.raises(InputError, match="no published weights"):
-        build("tiny_vit", pretrained=True)
+
+
+SHIPPED = json.loads((TINY_WEIGHTS / "weights.json").read_text())
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_our_own_weights_load_offline_whatever_the_seed(name):
+    options = SHIPPED[name]["options"]
+    first, second = (build(name, pretrained=True, **options) for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+    assert next(first.parameters()).dtype == torch.float32
+    assert (TINY_WEIGHTS / f"{name}.safetensors").stat().st_size < 1e6
+
+
+def test_our_own_weights_tell_how_noisy_and_how_blurred_pictures_are_that_they_never_saw():
+    rng = np.random.default_rng(0)
+    palette = rng.uniform(0.05, 0.8, (12, 3)).astype(np.float32)
+    pictures = [to_uint8(to_srgb(dead_leaves((112, 112), rng, palette, count=300))) for _ in range(30)]
+    for fault in ("noise", "blur"):
+        severity = rng.uniform(0.05, 1, len(pictures))
+        photos = [apply_fault(p, fault, s, seed=i) for i, (p, s) in enumerate(zip(pictures, severity, strict=True))]
+        x, found = to_tensor(photos, "imagenet"), {}
+        for pretrained in (True, False):
+            torch.manual_seed(0)
+            with torch.inference_mode():
+                seen = torch.cat([m.mean((2, 3)) for m in build("tiny_cnn", pretrained)(x)], 1)  # (30, 168)
+            found[pretrained] = spearmanr(left_out(seen.double().numpy(), severity), severity).statistic
+        assert found[True] > 0.8
+        assert found[True] > found[False]
+
+
+def left_out(x, y, weight=1.0):
+    """Every y predicted by ridge regression on the others: y_i - (K^-1 y)_i / (K^-1)_ii, centred."""
+    x, centred = (x - x.mean(0)) / (x.std(0) + 1e-9), y - y.mean()
+    inverse = np.linalg.inv(x @ x.T / x.shape[1] + weight / 10 * np.eye(len(y)))
+    return y - (inverse @ centred) / np.diag(inverse)
+
+
+def test_damaged_weights_and_other_options_are_refused(tmp_path, monkeypatch):
+    with pytest.raises(InputError, match="options"):
+        build("tiny_cnn", pretrained=True, channels=(8, 8, 8, 8))
+    monkeypatch.setattr(backbones, "TINY_WEIGHTS", tmp_path)
+    (tmp_path / "weights.json").write_text(json.dumps(SHIPPED))
+    data = bytearray((TINY_WEIGHTS / "tiny_cnn.safetensors").read_bytes())
+    data[-1] ^= 1
+    (tmp_path / "tiny_cnn.safetensors").write_bytes(data)
+    with pytest.raises(InputError, match="damaged"):
+        build("tiny_cnn", pretrained=True)
 
 
 CLIENT = """
