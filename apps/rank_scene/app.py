@@ -28,15 +28,15 @@ from pqa_lab.errors import InputError  # noqa: E402
 from pqa_lab.ranking import Ranking  # noqa: E402
 from pqa_lab.report import ranking_csv, ranking_html  # noqa: E402
 from pqa_lab.samples import SAMPLES, sample_group  # noqa: E402
+from pqa_lab.scenes.photo import PHOTO_SUFFIXES  # noqa: E402
 
-EXTENSIONS = [".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".heic", ".heif"]
 INTRO = f"""# Which of these portraits is best?
 
 The same portrait from several phones, or several takes with one: drop **2 to {answer.MAX_PHOTOS} photos of one scene**
 and see them best first, how sure that is, and why.
 """
 PRIVACY = (
-    "JPEG, PNG, WebP, TIFF or HEIC, up to 25 MB and 60 megapixels each. Photos leave the server after 10 minutes, are "
+    "JPEG, PNG, WebP, TIFF, HEIC or BMP, up to 25 MB and 60 megapixels each. Photos leave the server after 10 minutes, are "
     "never used for training, and location data is not passed on. The model judges sharpness, noise, exposure, colour, "
     "haze and compression; it does not judge expression or pose."
 )
@@ -188,7 +188,7 @@ def build_demo() -> gr.Blocks:
                     type="filepath",
                     format="png",
                     interactive=True,
-                    file_types=EXTENSIONS,
+                    file_types=list(PHOTO_SUFFIXES),
                     sources=["upload", "clipboard"],
                     columns=5,
                     height=260,
