@@ -110,7 +110,7 @@ def test_upload_rank_look_compare_download_vote(app, photos, tmp_path):
         assert "taken back" in vote(page, "u")
         page.get_by_text("Result: crowd").click()
         page.locator("#crowd").wait_for()
-        assert page.locator("#tally").inner_text().startswith("2 votes by 1 voters")
+        assert page.locator("#tally").inner_text().startswith("2 votes by 1 voter")
         with page.expect_download() as download:
             page.locator("#votes").click()
         download.value.save_as(tmp_path / "votes.csv")

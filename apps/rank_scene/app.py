@@ -36,9 +36,9 @@ The same portrait from several phones, or several takes with one: drop **2 to {a
 and see them best first, how sure that is, and why.
 """
 PRIVACY = (
-    "JPEG, PNG, WebP, TIFF, HEIC or BMP, up to 25 MB and 60 megapixels each. Photos leave the server after 10 minutes, are "
-    "never used for training, and location data is not passed on. The model judges sharpness, noise, exposure, colour, "
-    "haze and compression; it does not judge expression or pose."
+    "JPEG, PNG, WebP, TIFF, HEIC or BMP, up to 25 MB and 60 megapixels each. Photos leave the server after 10 minutes, "
+    "are never used for training, and location data is not passed on. The model judges sharpness, noise, exposure, "
+    "colour, haze and compression; it does not judge expression or pose."
 )
 CLASS_INTRO = (
     "Rank photos first, then start a class with them: everybody who has the code sees the photos, two at a time and "

@@ -143,7 +143,7 @@ def result_html(room: Room, code: str) -> str:
 
 def _result(room: Room, code: str, votes: pd.DataFrame) -> str:
     voters = votes["observer"].nunique() if len(votes) and "observer" in votes else 0
-    told = f'<p class="note" id="tally">{len(votes)} votes by {voters} voters.</p>'
+    told = f'<p class="note" id="tally">{len(votes)} votes by {voters} voter{"" if voters == 1 else "s"}.</p>'
     try:
         scale = room.session(code, "nobody").scale()
     except InputError as error:
