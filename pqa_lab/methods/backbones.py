@@ -69,7 +69,8 @@ class TinyCNN(nn.Module):
     """A CNN for 112-pixel views on two CPU cores: a stem at full resolution and four stages of one convolution each.
 
     The stem sees the photo beside its locally contrast-normalized self, in which noise, blur and blocking stand out
-    whatever the exposure; with it, and without an early stride, training takes a minute instead of many.
+    whatever the exposure; with it, and without an early stride, training takes a minute instead of many. Nothing is
+    normalized later: how bright or tinted a photo is must survive.
     """
 
     stride = 16
@@ -77,10 +78,10 @@ class TinyCNN(nn.Module):
     def __init__(self, channels: tuple[int, int, int, int] = (24, 32, 48, 64)):
         super().__init__()
         self.channels = tuple(channels)
-        self.stem = _conv_norm(6, 16)
+        self.stem = _conv(6, 16)
         widths = (16, *channels)
         self.stages = nn.ModuleList(
-            nn.Sequential(nn.MaxPool2d(2), _conv_norm(a, b)) for a, b in zip(widths, widths[1:], strict=False)
+            nn.Sequential(nn.MaxPool2d(2), _conv(a, b)) for a, b in zip(widths, widths[1:], strict=False)
         )
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -91,6 +92,13 @@ class TinyCNN(nn.Module):
             x = stage(x)  # each halves H and W
             maps.append(x)
         return maps
+
+
+def _conv(inputs: int, outputs: int) -> nn.Sequential:
+    conv = nn.Conv2d(inputs, outputs, 3, padding=1)
+    nn.init.kaiming_normal_(conv.weight)
+    nn.init.zeros_(conv.bias)
+    return nn.Sequential(conv, nn.ReLU())
 
 
 def _conv_norm(inputs: int, outputs: int) -> nn.Sequential:
@@ -280,6 +288,8 @@ def build(name: str, pretrained: bool = False, **options) -> nn.Module:
 def _load_tiny(backbone: nn.Module, name: str) -> None:
     """Give a tiny backbone the weights that come with the package."""
     known = json.loads((TINY_WEIGHTS / "weights.json").read_text())
+    if name not in known:
+        raise InputError(f"{name} has no pre-trained weights (there are for {', '.join(known)}): use pretrained=False.")
     data = (TINY_WEIGHTS / f"{name}.safetensors").read_bytes()
     if hashlib.sha256(data).hexdigest() != known[name]["sha256"]:
         raise InputError(f"The weights of {name} are damaged: install pqa-lab again.")

@@ -65,7 +65,9 @@ class FHIQA(nn.Module, PyTorchModelHubMixin):
     @classmethod
     def tiny(cls, pretrained: bool = True, **overrides) -> "FHIQA":
         """For two CPU cores (see ``HyperIQA.tiny``)."""
-        return hyperiqa.start(cls(FHIQAConfig(**hyperiqa.TINY | {"scenes": 12, "top": 3} | overrides)), pretrained)
+        return hyperiqa.start(
+            cls(FHIQAConfig(**hyperiqa.TINY | {"scenes": 12, "top": 3, "scene_weight": 0.1} | overrides)), pretrained
+        )
 
     @property
     def recipe(self) -> Recipe:

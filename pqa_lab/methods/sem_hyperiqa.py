@@ -92,7 +92,9 @@ class SemHyperIQA(nn.Module, PyTorchModelHubMixin):
     @classmethod
     def tiny(cls, pretrained: bool = True, **overrides) -> "SemHyperIQA":
         """For two CPU cores (see ``HyperIQA.tiny``)."""
-        return hyperiqa.start(cls(SemHyperIQAConfig(**hyperiqa.TINY | {"scenes": 12} | overrides)), pretrained)
+        return hyperiqa.start(
+            cls(SemHyperIQAConfig(**hyperiqa.TINY | {"scenes": 12, "scene_weight": 0.1} | overrides)), pretrained
+        )
 
     @property
     def recipe(self) -> Recipe:

@@ -115,7 +115,7 @@ def features(name: str, backbone: nn.Module, x: Tensor) -> Tensor:
     return torch.cat([seen.image_embeds, seen.last_hidden_state[:, 1:].mean(1)], 1)
 
 
-def learn(name: str, data: dict[str, Tensor], epochs: int, seed: int, lr: float = 3e-3) -> tuple[nn.Module, dict]:
+def learn(name: str, data: dict[str, Tensor], epochs: int, seed: int, lr: float = 2e-3) -> tuple[nn.Module, dict]:
     """Pre-train one backbone; returns it and how well it does on the takes left out."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -177,8 +177,8 @@ def save(name: str, backbone: nn.Module, report: dict, out: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", default=list(OPTIONS))
-    parser.add_argument("--takes", type=int, default=90)
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--takes", type=int, default=78)
+    parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--cache", type=Path, default=None)
