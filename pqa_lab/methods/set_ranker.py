@@ -9,9 +9,10 @@ known scenes is lost in a new one. So:
 2. the scene is removed: the group's mean is subtracted, and the photo keeps both, itself and its difference;
 3. photos look at each other: attention within the group, without positions, hence equivariant to their order;
 4. one number each, in JODs: :math:`P(i \succ j) = \Phi((s_i - s_j) / \sigma)`, :math:`\sigma = 1/\Phi^{-1}(3/4)`,
-   trained on the votes' own model, so that its win probabilities are calibrated by construction of the loss.
+   trained on the votes' own model, so that its win probabilities are calibrated by construction of the loss;
+5. a few such scorers, alike but initialised apart, answer with their mean: one alone depends on its start.
 
-Each idea can be switched off (``relative``, ``depth``) to measure what it buys.
+Each idea can be switched off (``relative``, ``depth``, ``members``) to measure what it buys.
 """
 
 from dataclasses import dataclass
@@ -42,6 +43,8 @@ class SetRankerConfig:
         Of the tokens and of the attention within the group; depth 0 has none.
     relative : bool
         Whether a photo is also described by its difference from its group's mean.
+    members : int
+        Scorers whose answers are averaged.
     dropout : float
     """
 
@@ -52,7 +55,31 @@ class SetRankerConfig:
     heads: int = 4
     depth: int = 1
     relative: bool = True
-    dropout: float = 0.1
+    members: int = 4
+    dropout: float = 0.3
+
+
+class Scorer(nn.Module):
+    """Photos described by numbers -> scores, each photo seeing its group."""
+
+    def __init__(self, config: SetRankerConfig):
+        super().__init__()
+        inputs = config.features * (2 if config.relative else 1)
+        self.embed = nn.Sequential(nn.Linear(inputs, config.width), nn.GELU(), nn.Dropout(config.dropout))
+        self.mix = nn.ModuleList(
+            nn.TransformerEncoderLayer(
+                config.width, config.heads, 2 * config.width, config.dropout, "gelu", batch_first=True, norm_first=True
+            )
+            for _ in range(config.depth)
+        )
+        self.score = nn.Sequential(nn.LayerNorm(config.width), nn.Linear(config.width, 1))
+
+    def forward(self, x: Tensor, same: Tensor) -> Tensor:
+        """Descriptions (B, F), who is in whose group (B, B) -> scores (B,)."""
+        tokens = self.embed(x)[None]  # (1, B, D)
+        for layer in self.mix:
+            tokens = layer(tokens, src_mask=~same)  # (1, B, D)
+        return self.score(tokens)[0, :, 0]  # (B,)
 
 
 class SetRanker(nn.Module, PyTorchModelHubMixin):
@@ -66,15 +93,7 @@ class SetRanker(nn.Module, PyTorchModelHubMixin):
         self.recipe = RECIPES[config.preset]
         # Features have units (stops, grey levels, ratios); their spread over the training photos is their scale.
         self.scale = nn.BatchNorm1d(config.features, affine=False, momentum=None)
-        inputs = config.features * (2 if config.relative else 1)
-        self.embed = nn.Sequential(nn.Linear(inputs, config.width), nn.GELU(), nn.Dropout(config.dropout))
-        self.mix = nn.ModuleList(
-            nn.TransformerEncoderLayer(
-                config.width, config.heads, 2 * config.width, config.dropout, "gelu", batch_first=True, norm_first=True
-            )
-            for _ in range(config.depth)
-        )
-        self.score = nn.Sequential(nn.LayerNorm(config.width), nn.Linear(config.width, 1))
+        self.members = nn.ModuleList(Scorer(config) for _ in range(config.members))
 
     @classmethod
     def paper(cls, **overrides: object) -> "SetRanker":
@@ -83,8 +102,8 @@ class SetRanker(nn.Module, PyTorchModelHubMixin):
 
     @classmethod
     def tiny(cls, **overrides: object) -> "SetRanker":
-        """Half as wide."""
-        return cls(SetRankerConfig(**{"preset": "tiny", "width": 48, **overrides}))
+        """Half as wide, and one scorer."""
+        return cls(SetRankerConfig(**{"preset": "tiny", "width": 48, "members": 1, **overrides}))
 
     def views(self, train: bool) -> View:
         """The statistics of a photo; nothing is drawn, so they are computed once."""
@@ -112,10 +131,8 @@ class SetRanker(nn.Module, PyTorchModelHubMixin):
             # d_i = x_i - mean over the group of x
             common = (same.to(x.dtype) / same.sum(1, keepdim=True)) @ x  # (B, F)
             x = torch.cat([x, x - common], 1)  # (B, 2F)
-        tokens = self.embed(x)[None]  # (1, B, D)
-        for layer in self.mix:
-            tokens = layer(tokens, src_mask=~same)  # (1, B, D)
-        return Prediction(score=self.score(tokens)[0, :, 0])  # (B,)
+        members = torch.stack([member(x, same) for member in self.members], 1)  # (B, M)
+        return Prediction(score=members.mean(1), parts={"members": members})  # (B,)
 
     def loss(self, prediction: Prediction, batch: Batch) -> dict[str, Tensor]:
         r"""Cross-entropy between the votes that the JODs imply and those that the scores predict.
@@ -123,11 +140,12 @@ class SetRanker(nn.Module, PyTorchModelHubMixin):
         .. math:: L = -\frac{1}{|\Omega|} \sum_{(i,j) \in \Omega} p_{ij} \log \hat p_{ij},\quad
             p_{ij} = \Phi((q_i - q_j)/\sigma),\ \hat p_{ij} = \Phi((s_i - s_j)/\sigma),
 
-        over all ordered pairs of the same scene.
+        over all ordered pairs of the same scene, for each scorer by itself.
         """
-        score, jod, scene = prediction.score.float(), batch["jod"].float(), batch["scene"]
+        score = prediction.parts.get("members", prediction.score[:, None]).float()  # (B, M)
+        jod, scene = batch["jod"].float(), batch["scene"]
         pair = (scene[:, None] == scene[None, :]) & ~torch.eye(len(scene), dtype=torch.bool, device=scene.device)
         label = torch.special.ndtr((jod[:, None] - jod[None, :]) / SIGMA)  # (B, B)
-        log_chance = torch.special.log_ndtr((score[:, None] - score[None, :]) / SIGMA)  # (B, B)
-        loss = -(label * log_chance)[pair].sum() / pair.sum().clamp(min=1)
+        log_chance = torch.special.log_ndtr((score[:, None] - score[None, :]) / SIGMA)  # (B, B, M)
+        loss = -(label[..., None] * log_chance)[pair].sum() / (pair.sum().clamp(min=1) * score.shape[1])
         return {"loss": loss}
