@@ -131,8 +131,8 @@ def train(
     from pqa_lab.scenes import load_rows
     from pqa_lab.training import fit, predict, save_checkpoint, split_validation
 
-    known, held_out = split_validation(load_rows(data, part="train"), seed=seed)
     chosen = _method(method)
+    known, held_out = split_validation(load_rows(data, part="train"), seed=seed)
     torch.manual_seed(seed)  # the weights that training starts from
     options = {"pretrained": True} if pretrained else {}
     model = chosen.tiny(**options) if preset is Preset.tiny else chosen.paper(**options)

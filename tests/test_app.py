@@ -108,13 +108,15 @@ def test_upload_rank_look_compare_download_vote(app, photos, tmp_path):
         assert "B is better" in vote(page, "ArrowRight")
         assert "equal" in vote(page, "Space")
         assert "taken back" in vote(page, "u")
+        for key in ("ArrowLeft", "ArrowRight", "ArrowLeft", "ArrowRight"):  # until the votes link all five photos
+            vote(page, key)
         page.get_by_text("Result: crowd").click()
         page.locator("#crowd").wait_for()
-        assert page.locator("#tally").inner_text().startswith("2 votes by 1 voter")
+        assert page.locator("#tally").inner_text().startswith("6 votes by 1 voter")
         with page.expect_download() as download:
             page.locator("#votes").click()
         download.value.save_as(tmp_path / "votes.csv")
-        assert len((tmp_path / "votes.csv").read_text().splitlines()) == 3
+        assert len((tmp_path / "votes.csv").read_text().splitlines()) == 7
         shot(page, tmp_path, "app_vote")
 
         # Another person joins with the code; a third with a wrong one is told so.

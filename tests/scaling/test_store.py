@@ -4,10 +4,10 @@ import multiprocessing
 import signal
 import subprocess
 import sys
-import time
 
 import pandas as pd
 import pytest
+from workers import vote_a_lot
 
 from pqa_lab.errors import InputError
 from pqa_lab.scaling.panel import make_panel, simulate_votes
@@ -19,22 +19,12 @@ def store(tmp_path):
     return VoteStore(tmp_path / "votes.db")
 
 
-def _vote_a_lot(path, observer, n, start, answers):
-    start.wait()
-    store = VoteStore(path)
-    ids = []
-    for k in range(n):
-        ids.append(store.add("park", f"a{k}", f"b{k}", "first", observer))
-        time.sleep(0.005)  # so that the others get in between
-    answers.put((observer, ids))
-
-
 @pytest.mark.slow
 def test_twenty_processes_vote_at_once_and_nothing_is_lost(tmp_path):
     path = tmp_path / "votes.db"  # not there yet: they race to make it, too
     spawn = multiprocessing.get_context("spawn")
     start, answers = spawn.Barrier(20), spawn.Queue()
-    people = [spawn.Process(target=_vote_a_lot, args=(path, f"o{k}", 50, start, answers)) for k in range(20)]
+    people = [spawn.Process(target=vote_a_lot, args=(path, f"o{k}", 50, start, answers)) for k in range(20)]
     for person in people:
         person.start()
     acknowledged = dict(answers.get(timeout=120) for _ in people)

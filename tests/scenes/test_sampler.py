@@ -1,11 +1,11 @@
 """The samplers: what an epoch contains, and that several processes share the very same batches."""
 
-import os
 from collections import Counter
 from itertools import combinations
 
 import numpy as np
 import pytest
+from workers import batches_of_a_rank
 
 from pqa_lab.errors import InputError
 from pqa_lab.scenes.sampler import PairSampler, SceneBatchSampler
@@ -122,29 +122,8 @@ def test_pair_batches_hold_all_pairs_and_split_over_processes():
     assert (joined[: len(flat)] == flat).all()
 
 
-def _worker(rank, world, folder):
-    import torch.distributed as dist
-    from torch.utils.data import DataLoader
-
-    os.environ["OMP_NUM_THREADS"] = "1"
-    dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=world)
-    sampler = SceneBatchSampler(SCENES, 4, 8, seed=7, distinct=True, num_replicas=world, rank=dist.get_rank())
-    epochs = []
-    for epoch in range(2):
-        sampler.set_epoch(epoch)
-        epochs.append([batch.tolist() for batch in DataLoader(range(len(SCENES)), batch_sampler=sampler)])
-    gathered = [None] * world
-    dist.all_gather_object(gathered, epochs)
-    alone = SceneBatchSampler(SCENES, 4, 8, seed=7, distinct=True)
-    for epoch in range(2):
-        alone.set_epoch(epoch)
-        joined = [sum(parts, []) for parts in zip(*(shard[epoch] for shard in gathered), strict=True)]
-        assert joined == list(alone)
-    dist.destroy_process_group()
-
-
 @pytest.mark.slow
 def test_two_real_processes_see_the_batches_of_one(tmp_path):
     import torch.multiprocessing as mp
 
-    mp.spawn(_worker, args=(2, str(tmp_path)), nprocs=2)
+    mp.spawn(batches_of_a_rank, args=(2, str(tmp_path), SCENES), nprocs=2)
