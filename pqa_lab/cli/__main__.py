@@ -1,0 +1,3 @@
+from pqa_lab.cli import main
+
+main()

@@ -1,0 +1,116 @@
+"""Research: the methods, training, evaluation, generalization, the benchmark, the challenge's submission."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pqa_lab.cli.common import AsJson, app, find_method, say_json
+
+
+class Preset(StrEnum):
+    tiny = "tiny"
+    paper = "paper"
+
+
+@app.command()
+def methods(
+    time_each: Annotated[bool, typer.Option("--time", help="Also time one image (builds every model).")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the methods: survey section, parameters here and in the survey, FLOPs."""
+    from pqa_lab.methods.table import methods_table
+
+    table = methods_table(time=time_each)
+    if as_json:
+        say_json(table.reset_index().to_dict("records"))
+    else:
+        typer.echo(table.to_string(index=False))
+
+
+@app.command()
+def train(
+    method: Annotated[str, typer.Argument(help="A key of `pqa-lab methods`, for example hyperiqa.")],
+    data: Annotated[
+        str, typer.Option(help="simulated, simulated:50x100, piq23:DIR, folder:DIR, a parquet file, …")
+    ] = "simulated",
+    out: Annotated[Path, typer.Option(help="Folder for the history and the checkpoints.")] = Path("outputs/train"),
+    preset: Preset = Preset.tiny,
+    steps: Annotated[int | None, typer.Option(help="Optimizer steps instead of the recipe's epochs.")] = None,
+    seed: int = 0,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda; default: a GPU if there is one.")] = None,
+    pretrained: Annotated[
+        bool, typer.Option("--pretrained", help="Fetch the backbone's weights from the hub.")
+    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+) -> None:
+    """Train a method; a validation part of the training scenes chooses the checkpoint, never the test scenes."""
+    import torch
+
+    from pqa_lab.ranking import calibrate
+    from pqa_lab.scenes import load_rows
+    from pqa_lab.training import fit, predict, save_checkpoint, split_validation
+
+    chosen = find_method(method)
+    known, held_out = split_validation(load_rows(data, part="train"), seed=seed)
+    torch.manual_seed(seed)  # the weights that training starts from
+    options = {"pretrained": True} if pretrained else {}
+    model = chosen.tiny(**options) if preset is Preset.tiny else chosen.paper(**options)
+    history = fit(model, known, held_out, out=out, seed=seed, max_steps=steps, device=device, resume=resume)
+    calibration = calibrate(predict(model, held_out))
+    save_checkpoint(model, out / "model", calibration=vars(calibration), data=data, seed=seed)
+    best = history.best["val_srcc"] if history.best else float("nan")
+    typer.echo(
+        f"validation SRCC {best:.3f} (median over {len(set(held_out['scene']))} scenes)   model: {out / 'model'}"
+    )
+
+
+@app.command()
+def evaluate(
+    checkpoint: Annotated[Path, typer.Argument(help="Folder with model.safetensors and config.json.")],
+    data: Annotated[str, typer.Option(help="As for train; its test part is used.")] = "simulated",
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Also write the scores, one row an image (parquet).")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score the test scenes with a checkpoint: SRCC, PLCC, KRCC in every scene, then medians over scenes."""
+    from pqa_lab.evaluation import per_scene, save_evaluation, summarize
+    from pqa_lab.scenes import load_rows
+    from pqa_lab.training import load_checkpoint, predict
+
+    model = load_checkpoint(checkpoint)
+    frame = predict(model, load_rows(data, part="test"))
+    scenes, summary = per_scene(frame, fit=False), summarize(frame)
+    if out is not None:
+        save_evaluation(frame.assign(method=model.config.method), out)
+    if as_json:
+        say_json({"scenes": scenes.to_dict("records"), "summary": summary.reset_index().to_dict("records")})
+        return
+    typer.echo(scenes[["scene", "n", "srcc", "plcc", "krcc"]].round(3).to_string(index=False))
+    typer.echo(summary.round(3).to_string())
+    if data.startswith("simulated"):
+        typer.echo("Simulated scenes: not a result on PIQ23.")
+
+
+@app.command()
+def submission(
+    checkpoint: Annotated[str, typer.Argument(help="'default' or a checkpoint folder.")],
+    root: Annotated[Path, typer.Argument(help="The challenge folder with images.csv and images/.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The table, or a folder for it.")] = Path("results"),
+    last_name: Annotated[str, typer.Option(help="For the file name that the kit asks for.")] = "LAST_NAME",
+    first_name: str = "FIRST_NAME",
+    check: Annotated[bool, typer.Option(help="Measure the model against the kit's limits.")] = True,
+) -> None:
+    """Score the challenge's images, write its result table, and check the model against its limits."""
+    from pqa_lab.ranking import load_ranker
+    from pqa_lab.scenes import check_limits, load_challenge, load_photo, write_submission
+    from pqa_lab.training import predict
+
+    rows = load_challenge(root)
+    model, _, name = load_ranker(checkpoint)
+    written = write_submission(root, predict(model, rows)["score"].tolist(), out, last_name, first_name)
+    typer.echo(f"{len(rows)} images in {len(set(rows['scene']))} scenes scored by {name}: {written}")
+    if check:
+        typer.echo(check_limits(model, photo=load_photo(rows[0]["image"])).round(4).to_string())
