@@ -2,7 +2,11 @@
 
 from importlib import import_module
 
-_WHERE = {"pairwise": ["PairAnnotator", "PairButtons", "annotate"]}
+_WHERE = {
+    "pairwise": ["PairAnnotator", "PairButtons", "annotate"],
+    "explorer": ["Explorer"],
+    "jod": ["JodStudy", "jod_explorer"],
+}
 _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 __all__ = sorted(_MODULE)
 
