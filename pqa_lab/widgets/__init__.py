@@ -6,6 +6,7 @@ _WHERE = {
     "pairwise": ["PairAnnotator", "PairButtons", "annotate"],
     "explorer": ["Explorer"],
     "jod": ["JodStudy", "jod_explorer"],
+    "loss": ["LossBench", "loss_explorer"],
 }
 _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 __all__ = sorted(_MODULE)

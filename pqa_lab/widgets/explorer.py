@@ -25,7 +25,7 @@ from pqa_lab.viz import caption
 
 
 class Session(Protocol):
-    """What an explorer needs; settings are plain attributes (a list's items are set one by one)."""
+    """What an explorer needs besides its settings; ``put(name, k, value)`` sets item k of a setting that is a list."""
 
     def faces(self) -> dict[str, go.Figure | str]: ...
 
@@ -125,12 +125,13 @@ class Explorer(ipywidgets.VBox):
         return self.session.static()
 
     def _set(self, key: str | tuple[str, int], value: Any) -> None:
-        if self._quiet:
+        # The browser answers with the value it was given, rounded to its steps: no change of the reader's.
+        if self._quiet or _same(value, self._setting(key)):
             return
 
         def write() -> None:
             if isinstance(key, tuple):
-                getattr(self.session, key[0])[key[1]] = value
+                self.session.put(*key, value)
             else:
                 setattr(self.session, key, value)
 
@@ -156,11 +157,19 @@ class Explorer(ipywidgets.VBox):
             for key, control in self.controls.items():
                 if isinstance(control, ipywidgets.Button):
                     continue
-                value = getattr(self.session, key[0])[key[1]] if isinstance(key, tuple) else getattr(self.session, key)
-                if control.value != value:
+                value = self._setting(key)
+                if not _same(control.value, value):
                     control.value = value
         finally:
             self._quiet = False
+
+    def _setting(self, key: str | tuple[str, int]) -> Any:
+        return getattr(self.session, key[0])[key[1]] if isinstance(key, tuple) else getattr(self.session, key)
+
+
+def _same(a: Any, b: Any) -> bool:
+    numbers = isinstance(a, float) and isinstance(b, int | float)
+    return abs(a - b) < 1e-9 if numbers else a == b
 
 
 def side_by_side(figures: Mapping[str, go.Figure], text: str, **layout: Any) -> go.Figure:
