@@ -35,7 +35,7 @@ from pqa_lab.errors import InputError
 from pqa_lab.losses import mse_scene_loss, scene_cross_entropy
 from pqa_lab.methods import backbones
 from pqa_lab.methods.base import Batch, Prediction, Recipe, View
-from pqa_lab.views import random_flip, resize_global
+from pqa_lab.views import crops, random_crop, random_flip, resize, to_tensor
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,10 @@ class MoNetConfig:
         Further options of the backbone, see ``backbones.build``.
     size : int
         Side of the view in pixels; must be the backbone's.
+    zoom : float
+        The photo is resized to ``zoom`` times this side; 1: the view is the whole photo, else crops of it.
+    tta : str
+        Which crops at test time, see ``pqa_lab.views.crops``.
     depths : tuple of int
         Blocks of the ViT whose outputs are the K levels, counted from 1.
     mals : int
@@ -69,6 +73,8 @@ class MoNetConfig:
     backbone: str = "vit_b16_384"
     backbone_options: dict[str, int] = field(default_factory=dict)
     size: int = 384
+    zoom: float = 1.0
+    tta: str = "centre"
     depths: tuple[int, ...] = (3, 6, 9, 12)
     mals: int = 5
     heads: int = 12
@@ -94,6 +100,8 @@ TINY = {
     "backbone": "tiny_vit",
     "backbone_options": {"stem": 8, "width": 48},
     "size": 112,
+    "zoom": 1.5,
+    "norm": "imagenet",
     "depths": (1, 2, 3, 4),
     "mals": 3,
     "heads": 4,
@@ -192,26 +200,30 @@ class MoNet(nn.Module, PyTorchModelHubMixin):
     @classmethod
     def paper(cls, pretrained: bool = False, **overrides) -> "MoNet":
         """The challenge model; ``pretrained`` fetches ImageNet weights of the ViT from the hub."""
-        model = cls(MoNetConfig(**overrides))
-        if pretrained:
-            model.vit = build_vit(model.config, pretrained=True)
-        return model
+        return _start(cls(MoNetConfig(**overrides)), pretrained)
 
     @classmethod
-    def tiny(cls, **overrides) -> "MoNet":
-        """For two CPU cores: the same code, three opinions of a small ViT on a convolutional stem, 112 pixels."""
-        return cls(MoNetConfig(**TINY | overrides))
+    def tiny(cls, pretrained: bool = True, **overrides) -> "MoNet":
+        """For two CPU cores: the same code, three opinions of a small ViT on a convolutional stem, 112 pixels;
+        ``pretrained`` starts it from the package's own weights."""
+        return _start(cls(MoNetConfig(**TINY | overrides)), pretrained)
 
     @property
     def recipe(self) -> Recipe:
         return RECIPES[self.config.preset]
 
     def views(self, train: bool) -> View:
-        """``"image"``: the whole photo as a square, in training mirrored half the time."""
+        """``"image"``: the photo as a square, a crop of it where ``zoom`` leaves a choice; in training mirrored half the
+        time."""
+        c = self.config
+        side = round(c.size * c.zoom)
 
         def look(photo: np.ndarray, rng: np.random.Generator) -> dict[str, Tensor]:
-            photo = random_flip(photo, rng) if train else photo
-            return {"image": resize_global(photo, self.config.size, self.config.norm)}  # (1, 3, size, size)
+            photo = resize(photo, side, side)
+            if not train:
+                return {"image": crops(photo, c.size, c.tta, norm=c.norm)}  # (V, 3, size, size)
+            photo = random_crop(random_flip(photo, rng), c.size, rng)
+            return {"image": to_tensor(photo, c.norm)}  # (1, 3, size, size)
 
         return look
 
@@ -240,6 +252,12 @@ class MoNet(nn.Module, PyTorchModelHubMixin):
         loss = mse_scene_loss(prediction.score, batch["jod"], batch["scene"], prediction.scene_logits, weight)
         scene = scene_cross_entropy(prediction.scene_logits, batch["scene"])
         return {"loss": loss, "quality": loss - weight * scene, "scene": scene}
+
+
+def _start(model: MoNet, pretrained: bool) -> MoNet:
+    if pretrained:
+        model.vit = build_vit(model.config, pretrained=True)
+    return model
 
 
 def build_vit(config: MoNetConfig, pretrained: bool = False) -> nn.Module:

@@ -10,6 +10,7 @@ from torch import Tensor
 from pqa_lab.errors import InputError
 from pqa_lab.methods import METHODS, predict_views
 from pqa_lab.methods.monet import MAL, MoNet
+from pqa_lab.views import resize_global
 
 K, C, SIDE = 3, 8, 2
 N = SIDE * SIDE
@@ -160,15 +161,34 @@ def test_images_of_a_batch_do_not_mix_and_a_copy_from_disk_is_the_same(tmp_path)
     torch.testing.assert_close(twin({"image": x}).score, together.score, rtol=0, atol=0)
 
 
-def test_training_mirrors_and_testing_does_not():
-    model, photo = MoNet.tiny(), np.random.default_rng(0).integers(0, 256, (112, 112, 3), dtype=np.uint8)
+def test_the_published_view_is_the_whole_photo_mirrored_in_training():
+    with torch.device("meta"):
+        model = MoNet.paper(mals=1)
+    photo = np.random.default_rng(0).integers(0, 256, (90, 130, 3), dtype=np.uint8)
     plain = model.views(train=False)(photo, np.random.default_rng(0))["image"]
-    assert plain.abs().max() <= 1
+    torch.testing.assert_close(plain, resize_global(photo, 384, "half"), rtol=0, atol=0)
     looks = [model.views(train=True)(photo, np.random.default_rng(seed))["image"] for seed in range(8)]
     assert {"plain" if look.equal(plain) else "mirrored" if look.equal(plain.flip(3)) else "?" for look in looks} == {
         "plain",
         "mirrored",
     }
+
+
+def test_zoom_leaves_crops_to_choose_from():
+    photo = np.zeros((300, 200, 3), np.uint8)
+    photo[:100] = 255  # the upper third
+    white = {}
+    for tta, count in (("centre", 1), ("five", 5), ("ten", 10)):
+        view = MoNet.tiny(zoom=1.5, tta=tta).views(train=False)(photo, np.random.default_rng(0))["image"]
+        assert view.shape == (count, 3, 112, 112)
+        white[tta] = (view > 0).float().mean((1, 2, 3))
+    np.testing.assert_allclose(white["five"][:4], [0.5, 0.5, 0, 0], atol=0.02)  # 56 of 168 rows are white
+    torch.testing.assert_close(white["ten"], white["five"].repeat(2))
+    torch.testing.assert_close(white["centre"], white["five"][4:])
+    look = MoNet.tiny(zoom=1.5).views(train=True)
+    drawn = [float((look(photo, np.random.default_rng(seed))["image"] > 0).float().mean()) for seed in range(20)]
+    assert max(drawn) > 0.4
+    assert min(drawn) < 0.1
 
 
 def test_unknown_scenes_enter_the_score_alone():
