@@ -3,17 +3,8 @@
     python -m pqa_lab.evaluation.benchmark --out outputs/benchmark                              # everything, hours
     python -m pqa_lab.evaluation.benchmark --out outputs/benchmark --methods pqe,sar --seeds 0  # beside it, one thread
 
-The survey compares a method's score on known data with its score on other scenes, which are other photos of another
-difficulty in groups of another size. A simulation can do better: here **the same photos** are seen by a model that
-knows their scene and their devices, by one to which the scene is new, and by one to which the devices are new.
-
-Scenes and devices are dealt into three folds. Photos by the devices of fold g(s) are held out of scene s, always; about
-seven a scene, as in the challenge. Seed 0, 1, 2 is also the fold f whose scenes (h(s) = f) and devices (g(s) = f) are
-kept from training. As h(s) differs from g(s), the held-out photos of every scene are, in the three runs, once
-``new_scene`` (f = h), once ``new_device`` (f = g) and once ``known``: a Latin square, so that every drop is a paired
-difference over all scenes, at equal group size, on equal photos. Two more parts: ``new_scene_all``, every photo of a
-new scene by a known device (about 17: groups large enough to compare methods), and ``challenge``, other scenes, other
-people and high-end devices alone, seven photos each (``shift="challenge"``).
+`pqa_lab.evaluation.benchmark_world` deals scenes and devices so that one training serves every shift, and every drop is
+a paired difference on the same photos; `pqa_lab.evaluation.benchmark_tables` says what the cells say.
 
 Budget: every run sees the same number of photos (with repetition); all else is the method's own ``tiny`` recipe.
 CPU seconds are reported beside the scores, since the same photos cost one method more than another.
@@ -42,32 +33,13 @@ from tqdm.auto import tqdm
 
 from pqa_lab.errors import InputError
 from pqa_lab.evaluation.benchmark_tables import results_table
+from pqa_lab.evaluation.benchmark_world import FOLDS, World, deal, load_world
 from pqa_lab.evaluation.files import load_evaluation, save_evaluation
 from pqa_lab.losses import scale_shift_invariant_loss
 from pqa_lab.methods import METHODS
-from pqa_lab.scenes import load_simulated
 from pqa_lab.training import fit, predict
 
-FOLDS = 3
-# One low, one middling and two high-end phones each; "polar" and the camera "studio" are known to every run.
-DEVICE_FOLDS = (
-    ("pebble", "cream", "lumen", "vista"),
-    ("halo", "amber", "north", "honest"),
-    ("dusk", "crisp", "mirror", "zenith"),
-)
 KEPT = ("jod_std", "condition", "device")  # columns of the rows that a saved cell carries along
-
-
-@dataclass(frozen=True)
-class World:
-    """The data of a benchmark (arguments of `load_simulated`), and the budget of a run in photos seen."""
-
-    scenes: int = 40
-    images: int = 24
-    size: int = 256
-    seed: int = 2024
-    challenge_scenes: int = 40
-    photos: int = 8000
 
 
 FULL = World()
@@ -169,8 +141,13 @@ def cell_path(out: Path, name: str, seed: int) -> Path:
 
 
 def load_cells(out: str | os.PathLike[str]) -> pd.DataFrame:
-    """All finished cells below ``out`` in one table; ``.attrs["cells"]`` holds the facts of each."""
+    """All finished cells below ``out`` in one table; ``.attrs["cells"]`` holds the facts of each.
+
+    A folder of committed results has them in one file, ``scores.parquet``.
+    """
     paths = sorted((Path(out) / "cells").glob("*.parquet"))
+    if not paths and (Path(out) / "scores.parquet").exists():
+        return load_evaluation(Path(out) / "scores.parquet")
     if not paths:
         raise InputError(f"There is no finished cell in {out}: run the benchmark first.")
     frames = [load_evaluation(path) for path in paths]
@@ -189,57 +166,6 @@ def load_cells(out: str | os.PathLike[str]) -> pd.DataFrame:
     table = table.sort_values("method", key=lambda names: names.map(order), kind="stable", ignore_index=True)
     table.attrs["cells"] = facts
     return table
-
-
-def load_world(world: World, progress: bool = True) -> datasets.Dataset:
-    """Scenes for training and testing, then the challenge's scenes; drawn once, then from the cache."""
-    common = {"size": world.size, "seed": world.seed, "workers": 1, "progress": progress}
-    return datasets.concatenate_datasets(
-        [
-            load_simulated(scenes=world.scenes, images=world.images, **common),
-            load_simulated(scenes=world.challenge_scenes, shift="challenge", **common),
-        ]
-    )
-
-
-def deal(rows: datasets.Dataset, fold: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Who is trained on and who is tested, in one fold.
-
-    Parameters
-    ----------
-    rows : Dataset
-        ``scene, condition, device``; scenes of the challenge have names that begin with "Challenge".
-    fold : int
-        0, 1 or 2.
-
-    Returns
-    -------
-    train : int array
-        Row numbers.
-    parts : dict of int arrays
-        ``known, new_device, new_scene`` (the same photos in all folds, each in another role), ``new_scene_all,
-        challenge``.
-    """
-    scene, device, condition = (np.array(rows[name][:]) for name in ("scene", "device", "condition"))
-    challenge = np.char.startswith(scene, "Challenge")
-    fold_of_device = {name: g for g, names in enumerate(DEVICE_FOLDS) for name in names}
-    g_device = np.array([fold_of_device.get(name, -1) for name in device])
-    # Scenes in the order of their conditions are dealt in turn, so that every fold has its share of nights.
-    named = dict(zip(scene[~challenge], condition[~challenge], strict=True))
-    order = {name: k for k, name in enumerate(sorted(named, key=lambda name: (named[name], name)))}
-    k = np.array([order.get(name, 0) for name in scene])
-    h = k % FOLDS
-    g = (h + 1 + (k // FOLDS) % 2) % FOLDS  # never h: a scene and its held-out devices are new in different runs
-    held, inside = (g_device == g) & ~challenge, ~challenge
-    parts = {
-        "known": held & (h != fold) & (g != fold),
-        "new_device": held & (g == fold),
-        "new_scene": held & (h == fold),
-        "new_scene_all": inside & (h == fold) & (g_device != fold),
-        "challenge": challenge,
-    }
-    train = inside & (h != fold) & (g_device != fold) & ~held
-    return np.flatnonzero(train), {name: np.flatnonzero(chosen) for name, chosen in parts.items()}
 
 
 def build(name: str, seed: int, world: World) -> tuple[nn.Module, dict[str, Any]]:
@@ -333,7 +259,7 @@ def main() -> None:
     table = benchmark(asked.out, methods, seeds, asked.quick, not asked.again)
     print(table.round(3).to_string(index=False))
     if asked.page:
-        from pqa_lab.viz.benchmark import write_benchmark_page  # a door may open every room
+        from pqa_lab.viz.benchmark_page import write_benchmark_page  # a door may open every room
 
         print(f"page: {write_benchmark_page(asked.out)}")
 

@@ -2,8 +2,9 @@
 
 One rule throughout: the value of a scene is the mean over the seeds that scored it (in a Latin square of three seeds
 one of them does, of the challenge's scenes all three do); a statistic is taken over scenes; its interval is a bootstrap
-over scenes, which holds the trained models fixed. The table gives medians, as the survey does. Differences are means
-over scenes of the paired differences: a median over groups of seven photos moves in steps of the lattice.
+over scenes, which holds the trained models fixed, so a verdict also asks every seed. The table gives medians, as the
+survey does. Differences are means over scenes of the paired differences: a median over groups of seven photos moves in
+steps of the lattice.
 """
 
 from __future__ import annotations
@@ -23,18 +24,16 @@ PARTS = ("known", "new_device", "new_scene", "new_scene_all", "challenge")
 SHIFTS = ("new_device", "new_scene_all", "challenge")
 PUBLISHED = (*table1()["key"], "liqe")
 OURS = "set_ranker"
-TEST = ["difference", "low", "high", "p_permutation", "scenes"]
+TEST = ["difference", "low", "high", "p_permutation", "scenes", "seed_low", "seed_high"]
 
 
 def scene_table(cells: pd.DataFrame) -> pd.DataFrame:
-    """One row a method, part and scene: ``n``, the four headline metrics averaged over seeds, ``seeds``.
+    """One row a method, seed, part and scene: ``n`` and the four headline metrics.
 
-    A seed whose scores are constant in a scene (no correlation is defined) earns 0 there: it ranked nothing.
+    A run whose scores are constant in a scene (no correlation is defined) earns 0 there: it ranked nothing.
     """
     scenes = per_scene(cells, by=["method", "seed", "part"], fit=False)
-    scenes[HEADLINE] = scenes[HEADLINE].fillna(0.0)
-    groups = scenes.groupby(["method", "part", "scene"], sort=False, observed=True)
-    return groups.agg(n=("n", "first"), seeds=("seed", "nunique"), **{m: (m, "mean") for m in HEADLINE}).reset_index()
+    return scenes.assign(**scenes[HEADLINE].fillna(0.0))
 
 
 def results_table(cells: pd.DataFrame) -> pd.DataFrame:
@@ -55,9 +54,10 @@ def results_table(cells: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for method in cells["method"].unique():
         for part in PARTS:
-            of_part = _take(scenes, method, part)
-            if of_part.empty:
+            runs = _take(scenes, method, part)
+            if runs.empty:
                 continue
+            of_part = over_seeds(runs)
             row = {"method": method, "part": part, "seeds": seeds[method], "scenes": len(of_part)}
             row["n"] = of_part["n"].mean()
             medians, (low, high) = of_part[HEADLINE].median(), interval(of_part[HEADLINE].to_numpy())
@@ -65,11 +65,8 @@ def results_table(cells: pd.DataFrame) -> pd.DataFrame:
                 row |= {metric: medians[metric], f"{metric}_low": low[column], f"{metric}_high": high[column]}
             bounds = interval(of_part[["srcc"]].to_numpy(), "mean")[:, 0]
             row |= {"srcc_mean": of_part["srcc"].mean(), "srcc_mean_low": bounds[0], "srcc_mean_high": bounds[1]}
-            drop = (
-                difference(_take(scenes, method, "known"), of_part)
-                if part in ("new_device", "new_scene")
-                else _nothing()
-            )
+            same_photos = part in ("new_device", "new_scene")
+            drop = difference(_take(scenes, method, "known"), runs) if same_photos else _nothing()
             row |= {"drop": drop["difference"], "drop_low": drop["low"], "drop_high": drop["high"]}
             rows.append(row | cost.loc[method].to_dict())
     return pd.DataFrame(rows)
@@ -81,8 +78,8 @@ def versus(cells: pd.DataFrame, ours: str = OURS, parts: Sequence[str] = PARTS) 
     Returns
     -------
     DataFrame
-        ``part, against, difference`` (mean SRCC, ours minus theirs), ``low, high, p_permutation, scenes, p_holm``
-        (corrected for the methods of the part), ``ahead``: whether the interval lies above 0.
+        ``part, against, difference`` (mean SRCC, ours minus theirs), ``low, high, p_permutation, scenes, seed_low,
+        seed_high, p_holm`` (corrected for the methods of the part), ``ahead``: `verdict` is "supported".
     """
     scenes, tables = scene_table(cells), []
     for part in parts:
@@ -91,7 +88,11 @@ def versus(cells: pd.DataFrame, ours: str = OURS, parts: Sequence[str] = PARTS) 
         rows = [{"part": part, "against": o} | difference(mine, _take(scenes, o, part)).to_dict() for o in others]
         table = pd.DataFrame(rows).dropna(subset=["difference"]) if rows and len(mine) else pd.DataFrame()
         if len(table):
-            tables.append(table.assign(p_holm=_holm(table["p_permutation"].to_numpy()), ahead=table["low"] > 0))
+            tables.append(
+                table.assign(
+                    p_holm=_holm(table["p_permutation"].to_numpy()), ahead=table.apply(verdict, axis=1) == "supported"
+                )
+            )
     columns = ["part", "against", *TEST, "p_holm", "ahead"]
     return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
 
@@ -102,8 +103,9 @@ def claims(cells: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``claim, measured, difference, low, high, p_permutation, scenes, verdict``: "supported" if the 95 % interval
-        lies above 0, "reversed" if below, "not seen" if it holds 0, "not run" without the cells.
+        ``claim, measured, difference, low, high, p_permutation, scenes, seed_low, seed_high, verdict``: "supported" if
+        the 95 % interval over scenes and every seed lie above 0, "reversed" if below, "not run" without the cells,
+        otherwise "not seen".
     """
     scenes = scene_table(cells)
     published = [name for name in cells["method"].unique() if name in PUBLISHED]
@@ -146,7 +148,7 @@ def order_kept(cells: pd.DataFrame, resamples: int = 2000) -> pd.Series:
     published = [name for name in cells["method"].unique() if name in PUBLISHED]
     for part in ("known", "challenge"):
         wide = scenes[(scenes["part"] == part) & scenes["method"].isin(published)]
-        wide = wide.pivot(index="scene", columns="method", values="srcc").reindex(columns=published).dropna()
+        wide = wide.pivot_table("srcc", "scene", "method").reindex(columns=published).dropna()  # mean over seeds
         if len(wide) < 2 or len(published) < 3:
             return pd.Series({"spearman": np.nan, "low": np.nan, "high": np.nan, "methods": len(published)})
         means = wide.mean().to_numpy()[None]
@@ -161,23 +163,41 @@ def order_kept(cells: pd.DataFrame, resamples: int = 2000) -> pd.Series:
     return pd.Series({"spearman": rho[0], "low": low, "high": high, "methods": len(published)})
 
 
+def over_seeds(runs: pd.DataFrame) -> pd.DataFrame:
+    """One row a scene: the mean over the seeds that scored it."""
+    return runs.groupby("scene", as_index=False).agg(n=("n", "first"), **{m: (m, "mean") for m in HEADLINE})
+
+
 def difference(first: pd.DataFrame, second: pd.DataFrame) -> pd.Series:
-    """`paired_test` of mean SRCC over the scenes that both have (all, when the three folds are complete)."""
-    both = set(first["scene"]) & set(second["scene"])
-    if not both:
+    """`paired_test` of mean SRCC over the scenes that both have (all, when the three folds are complete).
+
+    ``seed_low, seed_high``: least and largest difference of a seed, as the interval knows nothing of other trainings.
+    """
+    a, b = over_seeds(first).set_index("scene"), over_seeds(second).set_index("scene")
+    both = a.index.intersection(b.index)
+    if both.empty:
         return _nothing()
-    a, b = (table[table["scene"].isin(both)] for table in (first, second))
-    return paired_test(a, b, statistic="mean")[TEST]
+    test = paired_test(a.loc[both].reset_index(), b.loc[both].reset_index(), statistic="mean")[TEST[:-2]]
+    by_seed = []
+    for seed, runs in second[second["scene"].isin(both)].groupby("seed"):
+        partners = first[first["scene"].isin(runs["scene"])]
+        same = partners[partners["seed"] == seed]  # empty for a drop: known and new are two runs by design
+        partners = (same if len(same) else partners).groupby("scene")["srcc"].mean()
+        by_seed.append((partners - runs.set_index("scene")["srcc"]).mean())
+    return pd.concat([test, pd.Series({"seed_low": min(by_seed), "seed_high": max(by_seed)})])
 
 
 def verdict(test: pd.Series) -> str:
+    """ "supported" or "reversed" only if the interval over scenes and every seed say so."""
     if not test["scenes"]:
         return "not run"
-    return "supported" if test["low"] > 0 else "reversed" if test["high"] < 0 else "not seen"
+    if test["low"] > 0 and test["seed_low"] > 0:
+        return "supported"
+    return "reversed" if test["high"] < 0 and test["seed_high"] < 0 else "not seen"
 
 
 def _nothing() -> pd.Series:
-    return pd.Series(dict.fromkeys(TEST[:-1], np.nan) | {"scenes": 0})
+    return pd.Series(dict.fromkeys(TEST, np.nan) | {"scenes": 0})
 
 
 def _take(scenes: pd.DataFrame, method: str | None, part: str) -> pd.DataFrame:
@@ -188,7 +208,9 @@ def _pooled(scenes: pd.DataFrame, methods: Sequence[str], part: str) -> list[pd.
     """Scenes as known and as ``part``, SRCC averaged over the methods that have both."""
     chosen = scenes[scenes["method"].isin(methods)]
     return [
-        chosen[chosen["part"] == name].groupby("scene", as_index=False).agg(n=("n", "first"), srcc=("srcc", "mean"))
+        chosen[chosen["part"] == name]
+        .groupby(["scene", "seed"], as_index=False)
+        .agg(n=("n", "first"), **{m: (m, "mean") for m in HEADLINE})
         for name in ("known", part)
     ]
 
@@ -198,5 +220,6 @@ def _pair(scenes: pd.DataFrame, claim: str, first: str, second: str | None, part
 
 
 def _best(scenes: pd.DataFrame, methods: Sequence[str], part: str) -> str | None:
-    means = scenes[(scenes["part"] == part) & scenes["method"].isin(methods)].groupby("method")["srcc"].mean()
+    chosen = scenes[(scenes["part"] == part) & scenes["method"].isin(methods)]
+    means = chosen.groupby(["method", "scene"])["srcc"].mean().groupby("method").mean()
     return means.idxmax() if len(means) else None

@@ -1,7 +1,7 @@
 r"""Do predicted chances of winning come true? The calibration curve of a ranker on photos with votes.
 
-A score in JODs predicts :math:`P(i \succ j) = \Phi((s_i - s_j)/\sigma)`, :math:`\sigma = 1/\Phi^{-1}(3/4)`. Of the pairs
-that are given a chance of 80 %, viewers should prefer the first photo in 80 % of the votes.
+A score in JODs predicts :math:`P(i \succ j) = \Phi((s_i - s_j)/\sigma)`, :math:`\sigma = 1/\Phi^{-1}(3/4)`. Of the
+pairs that are given a chance of 80 %, viewers should prefer the first photo in 80 % of the votes.
 """
 
 from __future__ import annotations
