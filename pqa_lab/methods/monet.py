@@ -213,8 +213,7 @@ class MoNet(nn.Module, PyTorchModelHubMixin):
         return RECIPES[self.config.preset]
 
     def views(self, train: bool) -> View:
-        """``"image"``: the photo as a square, a crop of it where ``zoom`` leaves a choice; in training mirrored half the
-        time."""
+        """``"image"``: the photo as a square, with ``zoom`` crops of it; one, mirrored or not, in training."""
         c = self.config
         side = round(c.size * c.zoom)
 
