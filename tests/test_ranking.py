@@ -107,3 +107,24 @@ def test_names_are_escaped_in_html():
 
 def test_default_calibration_counts_scores_as_jods():
     assert Calibration() == Calibration(1.0, 1.0)
+
+
+def test_zero_shot_without_a_connection_is_a_sentence(monkeypatch, tmp_path):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(InputError, match="could not be fetched from the hub"):
+        rank([grey(60), grey(90), grey(120)], model="zero-shot")
+
+
+def test_zero_shot_ranks_with_the_prompts_of_liqe(monkeypatch):
+    from pqa_lab import ranking
+    from pqa_lab.methods.liqe import LIQE
+
+    monkeypatch.setattr(LIQE, "paper", lambda pretrained: LIQE.tiny(pretrained=False))  # the real one: test_liqe.py
+    ranking._zero_shot.cache_clear()
+    found = rank([grey(60), grey(90), grey(120)], model="zero-shot")
+    ranking._zero_shot.cache_clear()
+    assert len(found.photos) == 3
+    assert "zero-shot" in found.model

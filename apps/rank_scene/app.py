@@ -49,7 +49,8 @@ THEME = gr.themes.Default(primary_hue="blue", neutral_hue="slate", font=["system
 
 SHELF = answer.Shelf()
 CLASSES = voting.open_classes(FOLDER)
-MODELS = {"default": "default"}  # name in the menu -> folder; the page can only choose a name
+# Name in the menu -> what `rank` takes; the page can only choose a name.
+MODELS = {"default": "default", "zero-shot CLIP (fetched from the hub)": "zero-shot"}
 
 
 def in_words(function, *arguments):

@@ -25,7 +25,9 @@ def quickstart(
 @app.command()
 def rank(
     photos: Annotated[list[Path], typer.Argument(help="2 or more photos of one scene.")],
-    model: Annotated[str, typer.Option(help="'default' or a checkpoint folder.")] = "default",
+    model: Annotated[
+        str, typer.Option(help="'default', a checkpoint folder, or 'zero-shot' (CLIP, from the hub).")
+    ] = "default",
     report: Annotated[Path | None, typer.Option(help="Also write a self-contained HTML report.")] = None,
     as_json: AsJson = False,
 ) -> None:
