@@ -12,7 +12,8 @@ from PIL import Image
 from scipy.ndimage import convolve, gaussian_filter, uniform_filter
 from skimage.color import lab2rgb, rgb2lab
 
-from pqa_lab.reasons import IMMERKAER, TONE, linear_luminance
+from pqa_lab.reasons import IMMERKAER, MIDDLE, TONE, linear_luminance
+from pqa_lab.views import usual_box
 
 Box = tuple[int, int, int, int]
 MARGIN = 0.45  # of the face's width, around it: hair and chin belong to the look of a face
@@ -36,6 +37,7 @@ def face_crops(images: Sequence[np.ndarray], faces: Sequence[Box | None], side: 
     Where no face was found, the place where the others have theirs is shown (or the middle, if no photo has one).
     """
     usual = usual_box(images, faces)
+    usual = MIDDLE if usual is None else usual
     crops = []
     for image, face in zip(images, faces, strict=True):
         height, width = image.shape[:2]
@@ -46,16 +48,6 @@ def face_crops(images: Sequence[np.ndarray], faces: Sequence[Box | None], side: 
         # Pillow fills what lies outside the photo with black, so every crop keeps its scale.
         crops.append(np.asarray(Image.fromarray(image).crop(box).resize((side, side), Image.Resampling.LANCZOS)))
     return crops
-
-
-def usual_box(images: Sequence[np.ndarray], faces: Sequence[Box | None]) -> np.ndarray:
-    """The median face box of a group in shares of width and height, (4,); the middle if nobody has a face."""
-    shares = [
-        np.array(face) / np.tile(image.shape[1::-1], 2)
-        for image, face in zip(images, faces, strict=True)
-        if face is not None
-    ]
-    return np.median(shares, axis=0) if shares else np.array([0.25, 0.2, 0.75, 0.8])
 
 
 def _absolute(box: np.ndarray, width: int, height: int) -> Box:

@@ -20,8 +20,10 @@ from pqa_lab.errors import InputError
 from pqa_lab.reasons import explain, measure_group
 from pqa_lab.scenes.photo import BadPhoto, load_photo
 from pqa_lab.shipped import PACKAGE
+from pqa_lab.views import agreed_faces, detect_face, in_threads
 
 DEFAULT_MODEL = PACKAGE / "weights" / "default"
+ZERO_SHOT = "zero-shot"  # as the name of a model
 SIGMA = 1 / ndtri(0.75)  # JOD: Phi(1 / SIGMA) = 0.75
 TOO_CLOSE = 0.6  # below this chance of winning, an order is a coin toss to a person
 MAX_PHOTOS = 100
@@ -176,29 +178,45 @@ def rank(photos: Sequence[Any], model: Any = "default", names: Sequence[str] | N
         names = [str(p) if isinstance(p, str | Path) else f"photo {number}" for number, p in enumerate(photos, 1)]
     elif len(names) != len(photos):
         raise InputError(f"{len(photos)} photos but {len(names)} names; give one name a photo.")
-    readable, images, left_out = [], [], []
-    for name, source in zip(names, photos, strict=True):
-        try:
-            images.append(load_photo(source, max_side=WORKING_SIDE))
-            readable.append(name)
-        except BadPhoto as error:
-            left_out.append((Path(name).name, str(error)))
+    opened = list(zip(names, in_threads(open_photo, photos), strict=True))
+    left_out = [(Path(name).name, str(error)) for name, error in opened if isinstance(error, BadPhoto)]
+    readable = [name for name, image in opened if not isinstance(image, BadPhoto)]
+    images = [image for _, image in opened if not isinstance(image, BadPhoto)]
     if len(images) < 2:
         named = "; ".join(f"{name}: {why}" for name, why in left_out)
         raise InputError(f"Fewer than two of the photos can be read ({named}).")
     net, calibration, label = load_ranker(model)
-    jod = calibration.scale * score_photos(net, images)
-    return assemble(readable, images, jod - jod.mean(), calibration, left_out, label)
+    faces = in_threads(detect_face, images)  # once for the scores and the reasons
+    jod = calibration.scale * score_photos(net, images, faces)
+    return assemble(readable, images, jod - jod.mean(), calibration, left_out, label, faces)
 
 
-def score_photos(net: Any, images: Sequence[np.ndarray]) -> np.ndarray:
-    """Scores (n,) of photos that share a scene; the same photo gets the same score every time."""
+def open_photo(source: Any) -> np.ndarray | BadPhoto:
+    """The photo at working size, or what is wrong with it."""
+    try:
+        return load_photo(source, max_side=WORKING_SIDE)
+    except BadPhoto as error:
+        return error
+
+
+def score_photos(
+    net: Any, images: Sequence[np.ndarray], faces: Sequence[tuple[int, int, int, int] | None] | None = None
+) -> np.ndarray:
+    """Scores (n,) of photos that share a scene; the same photo gets the same score every time.
+
+    ``faces``, where they are known already, spare models that ask for them (``views(train).takes_face``) the search.
+    """
     import torch
 
     from pqa_lab.methods.tta import predict_views
 
     look = net.views(train=False)
-    seen = [look(image, np.random.default_rng(0)) for image in images]  # each view (V, ...)
+    if getattr(look, "takes_face", False):
+        faces = in_threads(detect_face, images) if faces is None else faces
+        rngs = [np.random.default_rng(0) for _ in images]
+        seen = in_threads(look, images, rngs, agreed_faces(images, faces))
+    else:
+        seen = [look(image, np.random.default_rng(0)) for image in images]  # each view (V, ...)
     net.eval()
     with torch.inference_mode():
         if getattr(net, "compares", False):  # photos of a group are scored together, one view each
@@ -215,6 +233,7 @@ def assemble(
     calibration: Calibration,
     left_out: list[tuple[str, str]],
     label: str,
+    faces: Sequence[tuple[int, int, int, int] | None] | None = None,
 ) -> Ranking:
     """Order scored photos and say how sure the order is; equal scores keep the order in which they were given."""
     order = np.argsort(-jod, kind="stable")
@@ -222,7 +241,7 @@ def assemble(
     # Two photos are compared through two errors; a viewer adds the noise of the JOD scale itself, which the calibration
     # has already absorbed into the scale.
     win = ndtr((jod[:, None] - jod[None, :]) / SIGMA)
-    measures = measure_group([images[i] for i in order])
+    measures = measure_group([images[i] for i in order], None if faces is None else [faces[i] for i in order])
     reasons = explain(measures)
     half = 1.96 * calibration.error_sd
     ranked = [
@@ -258,11 +277,23 @@ def close_groups(win: np.ndarray) -> list[list[int]]:
 def load_ranker(model: Any) -> tuple[Any, Calibration, str]:
     """A model ready to score, its calibration, and its name."""
     if isinstance(model, str | Path):
+        if str(model) == ZERO_SHOT:
+            return _zero_shot()
         return _load_checkpoint(str(DEFAULT_MODEL if str(model) == "default" else model))
     if not hasattr(model, "views"):
-        raise InputError("model must be 'default', the folder of a checkpoint, or a model of pqa_lab.methods.METHODS.")
+        raise InputError(
+            "model must be 'default', 'zero-shot', the folder of a checkpoint, or a model of pqa_lab.methods.METHODS."
+        )
     calibration = Calibration(**getattr(model, "facts", {}).get("calibration", {}))
     return model, calibration, type(model).__name__
+
+
+@lru_cache(maxsize=1)
+def _zero_shot() -> tuple[Any, Calibration, str]:
+    """LIQE's prompts with CLIP's own weights, which nobody has shown a quality: fetched from the hub."""
+    from pqa_lab.methods.liqe import LIQE
+
+    return LIQE.paper(pretrained=True).eval(), Calibration(), "CLIP with LIQE's prompts (zero-shot, not calibrated)"
 
 
 @lru_cache(maxsize=2)

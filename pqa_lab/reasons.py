@@ -13,7 +13,7 @@ from PIL import Image
 from scipy.ndimage import convolve, gaussian_filter, laplace, uniform_filter
 from skimage.color import rgb2lab
 
-from pqa_lab.views import detect_face
+from pqa_lab.views import agreed_faces, detect_face, in_threads
 
 SIDE = 256  # the face is measured at one size, so that photos of different resolutions compare
 NATIVE = 512
@@ -22,6 +22,7 @@ SRGB_TOE = 0.04045
 TONE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 # Immerkaer, "Fast noise variance estimation", CVIU 1996: the difference of two Laplacians, SD 6 sigma for white noise.
 IMMERKAER = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
+MIDDLE = np.array([0.25, 0.2, 0.75, 0.8])  # where a portrait has its face, in shares of width and height
 HALO = 1.6  # edges above this are steeper than lenses make them
 Box = tuple[int, int, int, int]
 
@@ -40,17 +41,18 @@ def linear_luminance(photo: np.ndarray) -> np.ndarray:
     return linear @ TONE
 
 
-def measure_group(images: Sequence[np.ndarray]) -> list[Measures]:
-    """Measure every photo of a group on its face; where none is found, on the place where the others have theirs."""
-    faces = [detect_face(image) for image in images]
-    known = [np.array(f) / np.tile(i.shape[1::-1], 2) for i, f in zip(images, faces, strict=True) if f is not None]
-    usual = np.median(known, axis=0) if known else np.array([0.25, 0.2, 0.75, 0.8])
-    measures = []
-    for image, face in zip(images, faces, strict=True):
-        place = usual * np.tile(image.shape[1::-1], 2) if face is None else face
-        found = measure_at(image, tuple(int(v) for v in place))
-        measures.append(Measures(found, None if face is None else tuple(int(v) for v in face)))
-    return measures
+def measure_group(images: Sequence[np.ndarray], faces: Sequence[Box | None] | None = None) -> list[Measures]:
+    """Measure every photo of a group on its face; where none is found, on the place where the others have theirs.
+
+    ``faces`` are the boxes, if they are known already.
+    """
+    faces = in_threads(detect_face, images) if faces is None else faces
+    places = [
+        tuple(int(v) for v in MIDDLE * np.tile(image.shape[1::-1], 2)) if box is None else box
+        for image, box in zip(images, agreed_faces(images, faces), strict=True)
+    ]
+    found = in_threads(measure_at, images, places)
+    return [Measures(values, face) for values, face in zip(found, faces, strict=True)]
 
 
 def measure(image: np.ndarray) -> Measures:

@@ -24,6 +24,7 @@ from scipy.special import ndtri
 from torch import Tensor, nn
 
 from pqa_lab.methods.base import Batch, Prediction, Recipe, View
+from pqa_lab.views.face_crop import Box
 from pqa_lab.views.statistics import statistic_names, statistics
 
 SIGMA = float(1 / ndtri(0.75))
@@ -108,10 +109,10 @@ class SetRanker(nn.Module, PyTorchModelHubMixin):
     def views(self, train: bool) -> View:
         """The statistics of a photo; nothing is drawn, so they are computed once."""
 
-        def look(photo: np.ndarray, rng: np.random.Generator) -> dict[str, Tensor]:
-            return {"statistics": torch.from_numpy(statistics(photo))[None]}  # (1, F)
+        def look(photo: np.ndarray, rng: np.random.Generator, face: Box | None | str = "find") -> dict[str, Tensor]:
+            return {"statistics": torch.from_numpy(statistics(photo, face))[None]}  # (1, F)
 
-        look.fixed = True
+        look.fixed = look.takes_face = True
         return look
 
     def forward(self, views: dict[str, Tensor], group: Tensor | None = None) -> Prediction:

@@ -7,7 +7,15 @@ the others return photos, (H, W, 3) uint8. Every ``image`` may be anything that 
 from pqa_lab.views.augment import random_crop, random_flip, random_resized_crop, random_rotation
 from pqa_lab.views.crops import crops
 from pqa_lab.views.face_crop import Box, mask_face, pqe_face, sar_face
-from pqa_lab.views.faces import Face, FaceDetector, default_detector, detect_face
+from pqa_lab.views.faces import (
+    Face,
+    FaceDetector,
+    agreed_faces,
+    default_detector,
+    detect_face,
+    in_threads,
+    usual_box,
+)
 from pqa_lab.views.fragments import fragments
 from pqa_lab.views.resize import NORMS, at_least, resize, resize_global, resize_short, to_tensor
 
@@ -16,11 +24,13 @@ __all__ = [
     "Box",
     "Face",
     "FaceDetector",
+    "agreed_faces",
     "at_least",
     "crops",
     "default_detector",
     "detect_face",
     "fragments",
+    "in_threads",
     "mask_face",
     "pqe_face",
     "random_crop",
@@ -32,4 +42,5 @@ __all__ = [
     "resize_short",
     "sar_face",
     "to_tensor",
+    "usual_box",
 ]

@@ -28,10 +28,12 @@ portraits at 640 px plain MTCNN found 46, a ladder with CLAHE 48, dlib's HOG 30,
 full-range model 45; the last is faster, but its package pins versions that conflict with this one's.
 """
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from threading import Lock
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from PIL import Image
@@ -100,6 +102,41 @@ def detect_face(
         if passed:
             return max(passed, key=lambda box: (box[2] - box[0]) * (box[3] - box[1]))
     return None
+
+
+def usual_box(images: Sequence[np.ndarray], faces: Sequence[Box | None]) -> np.ndarray | None:
+    """The median face box of a group in shares of width and height, (4,); None if nobody has a face."""
+    shares = [np.array(f) / np.tile(i.shape[1::-1], 2) for i, f in zip(images, faces, strict=True) if f is not None]
+    return np.median(shares, axis=0) if shares else None
+
+
+def agreed_faces(images: Sequence[np.ndarray], faces: Sequence[Box | None]) -> list[Box | None]:
+    """Boxes of a group in which a fault moves no box: where photos are framed alike, all have the same one.
+
+    A photo in which no face was found gets the median box of the others; so does one whose own box nearly is that
+    (intersection over union above 0.6). A photo framed differently keeps its own.
+    """
+    usual = usual_box(images, faces)
+    if usual is None:
+        return list(faces)
+    boxes: list[Box | None] = []
+    for image, face in zip(images, faces, strict=True):
+        shared = tuple(round(v) for v in usual * np.tile(image.shape[1::-1], 2))
+        boxes.append(shared if face is None or _overlap(face, shared) > 0.6 else face)
+    return boxes
+
+
+def _overlap(a: Box, b: Box) -> float:
+    """Intersection over union."""
+    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    both = max(width, 0) * max(height, 0)
+    return both / max((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both, 1)
+
+
+def in_threads(function: Callable[..., Any], *items: Iterable[Any]) -> list[Any]:
+    """``map`` on two threads (Pillow, numpy and torch release the interpreter while they work), results in order."""
+    with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
+        return list(pool.map(function, *items))
 
 
 def _inside(box: tuple[float, float, float, float], shape: tuple[int, ...]) -> Box | None:
