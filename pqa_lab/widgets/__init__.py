@@ -7,7 +7,8 @@ _WHERE = {
     "explorer": ["Explorer"],
     "jod": ["JodStudy", "jod_explorer"],
     "loss": ["LossBench", "loss_explorer"],
-    "board": ["Leaderboard", "challenge_like", "leaderboard"],
+    "board": ["Leaderboard", "leaderboard"],
+    "scorers": ["challenge_like"],
 }
 _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 __all__ = sorted(_MODULE)

@@ -1,6 +1,7 @@
 """A leaderboard whose scenes are drawn again and again: how often does the winner change?"""
 
 import html
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,37 +9,15 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from pqa_lab.errors import InputError
-from pqa_lab.evaluation import per_scene, replicates, table1
-from pqa_lab.evaluation.survey_proofs import CHALLENGE_IMAGES, CHALLENGE_SCENES, _noise_for, _simulate
+from pqa_lab.evaluation import per_scene, replicates
 from pqa_lab.evaluation.uncertainty import over_scenes
 from pqa_lab.viz import Shown, marker, show
 from pqa_lab.viz.evaluation import NAMES
 from pqa_lab.viz.style import TEMPLATE
 from pqa_lab.widgets.explorer import Explorer, side_by_side
+from pqa_lab.widgets.scorers import challenge_like
 
 LOWER_IS_BETTER = {"mae"}
-
-
-def challenge_like(scenes: int = CHALLENGE_SCENES, seed: int = 0) -> pd.DataFrame:
-    """Simulated scorers as good as the survey's methods on scenes like the challenge's, whose scores are unpublished.
-
-    Each method of Table 1 becomes a scorer, true quality plus noise, whose median SRCC over 96 scenes of seven photos
-    is on average the printed one. **These are not the methods' scores**: only how good they are is the survey's.
-
-    Returns
-    -------
-    DataFrame
-        One row a method and image: ``method, scene, score, jod``.
-    """
-    parts = []
-    for k, (method, srcc) in enumerate(table1()[["method", "challenge_srcc"]].itertuples(index=False)):
-        # One stream for the qualities, shared by all methods, and one for each method's own errors
-        _, jod = _simulate(0.0, scenes, CHALLENGE_IMAGES, np.random.default_rng([seed, 0]))
-        error = np.random.default_rng([seed, 1 + k]).standard_normal(jod.shape)
-        score = jod + _noise_for(srcc) * error  # (S, 7)
-        name = np.repeat(np.arange(scenes), CHALLENGE_IMAGES)
-        parts.append(pd.DataFrame({"method": method, "scene": name, "score": score.ravel(), "jod": jod.ravel()}))
-    return pd.concat(parts, ignore_index=True)
 
 
 @dataclass
@@ -62,6 +41,8 @@ class Leaderboard:
         Which scenes, and which draws.
     by : str
         The column that names the method.
+    fresh : callable, optional
+        Makes the frame of another study from a seed; without it `draw_again` only draws the same scenes otherwise.
     """
 
     frame: pd.DataFrame
@@ -71,9 +52,17 @@ class Leaderboard:
     resamples: int = 2000
     seed: int = 0
     by: str = "method"
+    fresh: Callable[[int], pd.DataFrame] | None = None
 
     def __post_init__(self):
-        frame = self.frame
+        self._kept = {}
+        self.frame = self._scored(self.frame)
+        if len(self.methods) < 2:
+            raise InputError("A leaderboard needs at least two methods.")
+        self.scenes = self.total if self.scenes is None else self.scenes
+
+    def _scored(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """One row a method and scene."""
         if self.by not in frame.columns:
             raise InputError(f"The table has no column {self.by!r} that names the method.")
         if {"score", "jod"} <= set(frame.columns):
@@ -82,11 +71,7 @@ class Leaderboard:
             raise InputError(f"There is no metric {self.metric!r} in the table; it has {', '.join(frame.columns)}.")
         if frame.duplicated([self.by, "scene"]).any():
             raise InputError("A scene occurs twice for one method; keep one seed, or average the seeds first.")
-        self.frame = frame
-        if len(self.methods) < 2:
-            raise InputError("A leaderboard needs at least two methods.")
-        self.scenes = self.total if self.scenes is None else self.scenes
-        self._kept = {}
+        return frame
 
     @property
     def methods(self) -> list[str]:
@@ -131,8 +116,10 @@ class Leaderboard:
         return table.sort_values(["value", "wins"], ascending=[best_first, False], ignore_index=True)
 
     def draw_again(self) -> None:
-        """Other scenes, other draws."""
+        """Another study where `fresh` can make one; other draws in any case."""
         self.seed += 1
+        if self.fresh:
+            self.frame = self._scored(self.fresh(self.seed))
 
     def words(self) -> str:
         table = self.table()
@@ -187,9 +174,11 @@ class Leaderboard:
     def static(self, scenes: tuple[int, ...] | None = None) -> Shown:
         """How often each method wins, with few, more and all scenes."""
         sizes = scenes or tuple(sorted({max(2, self.total // 8), max(2, self.total // 3), self.total}))
-        boards = {f"{n} scenes": replace(self, scenes=n) for n in sizes}
+        shown = self.table().method.tolist()
+        frame = self.frame.set_index(self.by).loc[shown].reset_index()  # the leader on top
+        boards = {f"{n} scenes": replace(self, frame=frame, scenes=n) for n in sizes}
         text = " ".join(board.words() for board in boards.values())
-        table = pd.DataFrame({"method": self.methods})
+        table = pd.DataFrame({"method": shown})
         for name, board in boards.items():
             table[f"wins with {name}"] = [f"{100 * share:.0f} %" for share in board.wins()]
         figures = {name: board.wins_figure() for name, board in boards.items()}
@@ -209,7 +198,12 @@ def leaderboard(
     """
     import ipywidgets
 
-    session = Leaderboard(challenge_like() if frame is None else frame, metric, statistic, by=by)
+    made = (
+        {"frame": challenge_like(), "fresh": lambda seed: challenge_like(seed=seed)}
+        if frame is None
+        else {"frame": frame}
+    )
+    session = Leaderboard(**made, metric=metric, statistic=statistic, by=by)
     known = [name for name in NAMES if name in session.frame.columns] or [metric]
     controls = {
         "scenes": ipywidgets.IntSlider(session.total, min=2, max=session.total, description="scenes"),
@@ -217,7 +211,7 @@ def leaderboard(
             options=[(NAMES.get(m, m), m) for m in known], value=metric, description="metric"
         ),
         "statistic": ipywidgets.Dropdown(options=["median", "mean"], value=statistic, description="over scenes"),
-        "draw_again": ipywidgets.Button(description="Other scenes"),
+        "draw_again": ipywidgets.Button(description="Other scenes" if frame is None else "Other draws"),
     }
     title = "Who won? (simulated scorers, as good as the survey's methods)" if frame is None else "Who won?"
     return Explorer(session, title, controls)

@@ -58,7 +58,7 @@ def test_undefined_scenes_are_left_out_and_a_method_without_any_never_wins(scene
 
 
 def test_low_errors_win():
-    frame = challenge_like(scenes=10).query("method in ('RQ-Net', 'SAR')")
+    frame = challenge_like(scenes=4).query("method in ('RQ-Net', 'SAR')")
     board = Leaderboard(frame, metric="mae")
     assert board.table().value.is_monotonic_increasing
     assert (board.table().low <= board.table().high).all()
@@ -102,6 +102,14 @@ def test_controls_change_table_and_places(scenes):
     assert explorer.faces["places"].alt.startswith("4 scenes")
     explorer.controls["draw_again"].click()
     assert explorer.session.seed == 1
+
+
+def test_other_scenes_make_another_study():
+    explorer = leaderboard()
+    before = explorer.session.table()
+    explorer.controls["draw_again"].click()
+    assert (explorer.session.table().value != before.value).any()
+    assert explorer.session.wins().sum() == pytest.approx(1)
 
 
 def test_the_static_twin_compares_study_sizes(scenes):
