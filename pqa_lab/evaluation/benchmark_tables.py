@@ -36,7 +36,7 @@ def scene_table(cells: pd.DataFrame) -> pd.DataFrame:
     return scenes.assign(**scenes[HEADLINE].fillna(0.0))
 
 
-def results_table(cells: pd.DataFrame) -> pd.DataFrame:
+def results_table(cells: pd.DataFrame, resamples: int = 10_000) -> pd.DataFrame:
     """One row a method and part, in the order of the cells.
 
     Returns
@@ -60,19 +60,24 @@ def results_table(cells: pd.DataFrame) -> pd.DataFrame:
             of_part = over_seeds(runs)
             row = {"method": method, "part": part, "seeds": seeds[method], "scenes": len(of_part)}
             row["n"] = of_part["n"].mean()
-            medians, (low, high) = of_part[HEADLINE].median(), interval(of_part[HEADLINE].to_numpy())
+            medians, (low, high) = (
+                of_part[HEADLINE].median(),
+                interval(of_part[HEADLINE].to_numpy(), "median", resamples),
+            )
             for column, metric in enumerate(HEADLINE):
                 row |= {metric: medians[metric], f"{metric}_low": low[column], f"{metric}_high": high[column]}
-            bounds = interval(of_part[["srcc"]].to_numpy(), "mean")[:, 0]
+            bounds = interval(of_part[["srcc"]].to_numpy(), "mean", resamples)[:, 0]
             row |= {"srcc_mean": of_part["srcc"].mean(), "srcc_mean_low": bounds[0], "srcc_mean_high": bounds[1]}
             same_photos = part in ("new_device", "new_scene")
-            drop = difference(_take(scenes, method, "known"), runs) if same_photos else _nothing()
+            drop = difference(_take(scenes, method, "known"), runs, resamples) if same_photos else _nothing()
             row |= {"drop": drop["difference"], "drop_low": drop["low"], "drop_high": drop["high"]}
             rows.append(row | cost.loc[method].to_dict())
     return pd.DataFrame(rows)
 
 
-def versus(cells: pd.DataFrame, ours: str = OURS, parts: Sequence[str] = PARTS) -> pd.DataFrame:
+def versus(
+    cells: pd.DataFrame, ours: str = OURS, parts: Sequence[str] = PARTS, resamples: int = 10_000
+) -> pd.DataFrame:
     """One method against every other, part by part.
 
     Returns
@@ -85,7 +90,9 @@ def versus(cells: pd.DataFrame, ours: str = OURS, parts: Sequence[str] = PARTS) 
     for part in parts:
         mine = _take(scenes, ours, part)
         others = [name for name in cells["method"].unique() if name != ours]
-        rows = [{"part": part, "against": o} | difference(mine, _take(scenes, o, part)).to_dict() for o in others]
+        rows = [
+            {"part": part, "against": o} | difference(mine, _take(scenes, o, part), resamples).to_dict() for o in others
+        ]
         table = pd.DataFrame(rows).dropna(subset=["difference"]) if rows and len(mine) else pd.DataFrame()
         if len(table):
             tables.append(
@@ -97,7 +104,7 @@ def versus(cells: pd.DataFrame, ours: str = OURS, parts: Sequence[str] = PARTS) 
     return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
 
 
-def claims(cells: pd.DataFrame) -> pd.DataFrame:
+def claims(cells: pd.DataFrame, resamples: int = 10_000) -> pd.DataFrame:
     """The survey's claims, and ours, with what this benchmark says of them.
 
     Returns
@@ -133,7 +140,7 @@ def claims(cells: pd.DataFrame) -> pd.DataFrame:
         lines.append(_pair(scenes, "Ours: each idea of the set ranker helps", OURS, name, "new_scene_all"))
     rows = []
     for claim, measured, first, second in lines:
-        test = difference(first, second)
+        test = difference(first, second, resamples)
         rows.append({"claim": claim, "measured": measured} | test.to_dict() | {"verdict": verdict(test)})
     return pd.DataFrame(rows)
 
@@ -168,7 +175,7 @@ def over_seeds(runs: pd.DataFrame) -> pd.DataFrame:
     return runs.groupby("scene", as_index=False).agg(n=("n", "first"), **{m: (m, "mean") for m in HEADLINE})
 
 
-def difference(first: pd.DataFrame, second: pd.DataFrame) -> pd.Series:
+def difference(first: pd.DataFrame, second: pd.DataFrame, resamples: int = 10_000) -> pd.Series:
     """`paired_test` of mean SRCC over the scenes that both have (all, when the three folds are complete).
 
     ``seed_low, seed_high``: least and largest difference of a seed, as the interval knows nothing of other trainings.
@@ -177,7 +184,7 @@ def difference(first: pd.DataFrame, second: pd.DataFrame) -> pd.Series:
     both = a.index.intersection(b.index)
     if both.empty:
         return _nothing()
-    test = paired_test(a.loc[both].reset_index(), b.loc[both].reset_index(), statistic="mean")[TEST[:-2]]
+    test = paired_test(a.loc[both].reset_index(), b.loc[both].reset_index(), "srcc", "mean", resamples)[TEST[:-2]]
     by_seed = []
     for seed, runs in second[second["scene"].isin(both)].groupby("seed"):
         partners = first[first["scene"].isin(runs["scene"])]
