@@ -83,9 +83,9 @@ class PQEConfig:
 TINY = {
     "preset": "tiny",
     "backbone": "tiny_swin",
-    "backbone_options": {"size": 96, "width": 16, "stem": 8},
-    "size": 96,
-    "resize": 160,
+    "backbone_options": {"stem": 8},
+    "size": 128,
+    "resize": 150,
     "margin": 5,
     "width": 32,
     "liqe_patches": 4,
@@ -114,16 +114,15 @@ class PQE(nn.Module, PyTorchModelHubMixin):
     @classmethod
     def paper(cls, pretrained: bool = False, **overrides) -> "PQE":
         """The challenge model; ``pretrained`` fetches Swin-B of ImageNet-22k, and CLIP for LIQE, from the hub."""
-        model = cls(PQEConfig(**({"liqe": "clip"} if pretrained else {}) | overrides))
-        if pretrained:
-            for branch in (model.full, model.face):
-                backbones.load_pretrained(branch, model.config.backbone, num_classes=0)
-        return model
+        return _start(cls(PQEConfig(**({"liqe": "clip"} if pretrained else {}) | overrides)), pretrained)
 
     @classmethod
-    def tiny(cls, **overrides) -> "PQE":
-        """For two CPU cores: the same code with two small Swins, a tiny LIQE and 96-pixel crops."""
-        return cls(PQEConfig(**TINY | overrides))
+    def tiny(cls, pretrained: bool = True, **overrides) -> "PQE":
+        """For two CPU cores: the same code with two small Swins, a tiny LIQE and 128-pixel crops.
+
+        ``pretrained`` starts both Swins, and LIQE's vision half, from the package's own weights.
+        """
+        return _start(cls(PQEConfig(**TINY | ({"liqe": "clip"} if pretrained else {}) | overrides)), pretrained)
 
     @property
     def recipe(self) -> Recipe:
@@ -141,8 +140,8 @@ class PQE(nn.Module, PyTorchModelHubMixin):
         else:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(0)
-                liqe = LIQE.tiny() if tiny else LIQE.paper(pretrained=name == "clip")
-            if not name:
+                liqe = (LIQE.tiny if tiny else LIQE.paper)(pretrained=name == "clip")
+            if tiny or not name:  # a tiny CLIP knows no words, pre-trained or not
                 # Numbers without a meaning stay small: a perceptron could learn photos by heart from them.
                 liqe.clip.logit_scale.data.zero_()
         return liqe.eval().requires_grad_(False).to(self.head[0].weight.device)
@@ -201,6 +200,12 @@ class PQE(nn.Module, PyTorchModelHubMixin):
         load_reference(self, modern_swin(state), names)
 
 
+def _start(model: PQE, pretrained: bool) -> PQE:
+    for branch in (model.full, model.face) if pretrained else ():
+        backbones.load_pretrained(branch, model.config.backbone, num_classes=0, **model.config.backbone_options)
+    return model
+
+
 def branch_view(image: Source, size: int, resize: int, train: bool, rng: np.random.Generator) -> Tensor:
     """What a branch sees: one random crop in training (1, 3, size, size), else five (5, 3, size, size)."""
     image = resize_short(load_photo(image), resize)
@@ -236,5 +241,12 @@ RECIPES = {
         gamma=0.9,
         source="sunwei925/DN-PIQA@babb093, train.sh; an epoch there is one of PQE.pairs: two pairs an image.",
     ),
-    "tiny": Recipe(epochs=20, lr=1e-3, optimizer="adamw", weight_decay=1e-4, warmup_epochs=1),
+    "tiny": Recipe(
+        epochs=12,
+        lr=3e-3,
+        optimizer="adamw",
+        weight_decay=1e-2,
+        lr_scale={"full": 0.05, "face": 0.05},
+        clip_norm=1.0,
+    ),
 }

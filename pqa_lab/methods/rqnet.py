@@ -146,11 +146,11 @@ class RQNet(nn.Module, PyTorchModelHubMixin):
         return _start(cls(RQNetConfig(**overrides)), pretrained)
 
     @classmethod
-    def tiny(cls, pretrained: bool = False, **overrides) -> "RQNet":
+    def tiny(cls, pretrained: bool = True, **overrides) -> "RQNet":
         """For two CPU cores: the same code on a small CLIP with a convolutional stem and 112-pixel views.
 
         One view at test time, else validating costs more than training; ``tiny(tta="nine")`` for all. ``pretrained``
-        starts CLIP from the package's own weights.
+        starts CLIP from the package's own weights (which exist for the default ``backbone_options`` only).
         """
         return _start(cls(RQNetConfig(**TINY | overrides)), pretrained)
 
@@ -240,6 +240,13 @@ RECIPES = {
     "pretrain_portrait": replace(_PAPER, epochs=50, unknown=(*_PAPER.unknown, "how the three attributes weigh")),
     # Few scenes, many images of each: medians and deviations of eight images are noise.
     "tiny": Recipe(
-        epochs=40, lr=2e-3, optimizer="adamw", weight_decay=1e-2, scenes_per_batch=2, images_per_scene=12, clip_norm=1.0
+        epochs=20,
+        lr=3e-3,
+        optimizer="adamw",
+        weight_decay=1e-2,
+        scenes_per_batch=2,
+        images_per_scene=16,
+        lr_scale={"clip": 0.1},
+        clip_norm=1.0,
     ),
 }

@@ -16,7 +16,7 @@ SURVEY: dict[str, tuple[str, float | None, str]] = {
     "sem_hyperiqa": ("2.1", 145, "the same network, rounded: 50 scenes, on the scene split too"),
     "fhiqa": ("2.1", 145, "the same network, rounded: 50 scenes, on the scene split too"),
     "rqnet": ("3.1", 57.6, "their counter (thop) skips attention, embeddings and projection; one of four models"),
-    "bdvqa": ("3.2", 794, "four Swin-L with heads, an inference from the number; here one"),
+    "bdvqa": ("3.2", 794, "four Swin-L with heads, an inference from the number; here four too, the head inferred"),
     "pqe": ("3.3", 174, "two Swin-B and the head; LIQE (151 M) and the face detector are not counted there"),
     "monet": ("3.4", 408, "five attention learners, an inference from the number"),
     "sar": ("3.5", 149, "135.02 M and the face detector's 14.22 M; widths are not stated"),

@@ -16,7 +16,7 @@ from pqa_lab.methods import METHODS, predict_views
 from pqa_lab.methods.bdvqa import BDVQA, BDVQAConfig
 from pqa_lab.training import fit, predict
 
-SMALL = {"backbone_options": {"stem": 8, "width": 8}}
+SMALL = {"backbone_options": {"stem": 8, "width": 8}, "pretrained": False}
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,8 @@ def test_members_train_as_if_alone(option):
 
     alone = BDVQA.tiny(members=1, **SMALL, **option)
     alone.members[0].load_state_dict(both.members[1].state_dict())
-    options = {name.removeprefix("rank_"): value for name, value in option.items()}
+    c = both.config
+    options = {"weight": c.rank_weight, "form": c.rank_form, "max_gap": c.rank_max_gap}
     rank_mse_loss(alone({"image": x}).score, batch["jod"], batch["scene"], **options).backward()
     for ours, lone in zip(both.members[1].parameters(), alone.members[0].parameters(), strict=True):
         torch.testing.assert_close(2 * ours.grad, lone.grad, rtol=1e-3, atol=1e-5)

@@ -21,7 +21,7 @@ LEVELS = ["bad", "poor", "fair", "good", "perfect"]
 CONTENTS = ["animal", "cityscape", "human", "indoor", "landscape", "night", "plant", "still_life", "others"]
 DISTORTIONS = ["jpeg2000 compression", "jpeg compression", "noise", "blur", "color", "contrast", "overexposure",
                "underexposure", "spatial", "quantization", "other"]  # fmt: skip
-LINEAR = {"backbone_options": {"stem": 0}}  # patches as in the public CLIP
+LINEAR = {"backbone_options": {"stem": 0}, "pretrained": False}  # patches as in the public CLIP
 
 
 def photo(height, width, grey=False, seed=0):
@@ -32,7 +32,7 @@ def photo(height, width, grey=False, seed=0):
 @pytest.fixture(scope="module")
 def tiny():
     torch.manual_seed(0)
-    return LIQE.tiny().eval()
+    return LIQE.tiny(pretrained=False).eval()
 
 
 # The public network -------------------------------------------------------------------------------------------------

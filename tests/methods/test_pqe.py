@@ -18,6 +18,7 @@ from pqa_lab.methods.pqe import PQE
 from pqa_lab.methods.pqe_pretraining import PQEBranch
 from pqa_lab.views import Face, resize_short, to_tensor
 
+SMALL = {"backbone_options": {"size": 96, "width": 16, "stem": 8}, "size": 96, "resize": 160, "pretrained": False}
 LINEAR = {"backbone_options": {"size": 96, "width": 16, "stem": 0}}  # patches as in the published Swin
 
 
@@ -39,7 +40,7 @@ def sees(*boxes):
 
 def make(detector=None, **config):
     torch.manual_seed(0)
-    model = PQE.tiny(**config).eval()
+    model = PQE.tiny(**SMALL | config).eval()
     model.detector = detector or sees()
     return model
 
@@ -49,9 +50,9 @@ def shared():
     return make()
 
 
-def inputs(n, seed=0):
+def inputs(n, seed=0, size=96):
     random = torch.Generator().manual_seed(seed)
-    views = {name: torch.randn(n, 3, 96, 96, generator=random) for name in ("full", "face")}
+    views = {name: torch.randn(n, 3, size, size, generator=random) for name in ("full", "face")}
     return views | {"liqe": 10 * torch.randn(n, 495, generator=random)}
 
 
@@ -206,7 +207,7 @@ def test_liqe_is_frozen_and_no_part_of_the_network():
     assert not model.liqe.training
     model.train()
     assert not model.liqe.training
-    assert torch.equal(PQE.tiny().look_once(image)[1], logits[0])  # whatever was drawn from the generator before
+    assert torch.equal(PQE.tiny(**SMALL).look_once(image)[1], logits[0])  # whatever was drawn from the generator before
 
 
 def test_liqe_sees_patches_of_the_photo_in_its_own_resolution():
@@ -277,9 +278,9 @@ def test_loss_over_same_scene_pairs_naively(label, sigma):
 
 def test_branches_start_from_their_pre_training():
     torch.manual_seed(1)
-    full, face, model = PQEBranch.tiny(), PQEBranch.tiny(), make()
+    full, face, model = PQEBranch.tiny(), PQEBranch.tiny(), PQE.tiny(pretrained=False).eval()
     model.start_from(full, face)
-    views = inputs(2)
+    views = inputs(2, size=128)
     with torch.inference_mode():
         parts = model(views).parts
         assert torch.equal(parts["full"], full.eval().swin(views["full"]))
@@ -288,7 +289,7 @@ def test_branches_start_from_their_pre_training():
         mos = torch.tensor([3.0, 1.0])
         loss = full.loss(prediction, {"jod": mos, "scene": torch.zeros(2)})["loss"]
     assert float(loss) == pytest.approx(float(((prediction.score - mos) ** 2).mean()))
-    assert full.views(train=False)(photo(200, 260), np.random.default_rng(0))["image"].shape == (5, 3, 96, 96)
+    assert full.views(train=False)(photo(200, 260), np.random.default_rng(0))["image"].shape == (5, 3, 128, 128)
 
 
 def test_key_is_in_the_table_of_methods():

@@ -24,7 +24,11 @@ from pqa_lab.scenes import FEATURES
 from pqa_lab.training import fit, predict
 
 WIDTH, LAYERS, HEADS, SIDE, DIM = 32, 2, 4, 7, 32
-PLAIN = {"backbone_options": {"stem": 0, "width": WIDTH, "depth": LAYERS}}  # linear patches, as in CLIP
+# Linear patches, as in CLIP; there are no weights for such a small one.
+PLAIN = {
+    "backbone_options": {"stem": 0, "width": WIDTH, "depth": LAYERS},
+    "pretrained": False,
+}
 
 
 @pytest.fixture(scope="module")
