@@ -297,6 +297,6 @@ RECIPES = {
         unknown=("scenes in a batch (11 is prime; the public loader shuffles)", "whether the ViT learns as fast"),
     ),
     "tiny": Recipe(
-        epochs=30, lr=1e-3, optimizer="adamw", weight_decay=1e-2, scenes_per_batch=4, images_per_scene=8, clip_norm=1.0
+        epochs=24, lr=1e-3, optimizer="adamw", weight_decay=1e-2, scenes_per_batch=4, images_per_scene=8, clip_norm=1.0
     ),
 }

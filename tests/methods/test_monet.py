@@ -8,8 +8,11 @@ import torch
 from torch import Tensor
 
 from pqa_lab.errors import InputError
+from pqa_lab.evaluation import per_scene
 from pqa_lab.methods import METHODS, predict_views
-from pqa_lab.methods.monet import MAL, MoNet
+from pqa_lab.methods.monet import MAL, MoNet, build_vit
+from pqa_lab.scenes import load_simulated
+from pqa_lab.training import fit, predict
 from pqa_lab.views import resize_global
 
 K, C, SIDE = 3, 8, 2
@@ -122,6 +125,27 @@ def test_a_handful_of_photos_is_learned_and_every_parameter_takes_part():
         history.append(terms["quality"].item())
     assert min(history[-5:]) < 0.2 * data["jod"].var(correction=0)
     assert [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum()] == []
+
+
+@pytest.mark.training
+def test_unseen_scenes_are_ranked_from_the_shipped_backbone():
+    known, new = (load_simulated(12, 12, 128, seed=31, part=part, progress=False) for part in ("train", "test"))
+    model = MoNet.tiny()
+    fit(model, known, max_steps=60, progress=False, device="cpu")
+    each = per_scene(predict(model, new, progress=False))["srcc"]
+    assert each.median() > 0.35  # by chance 0.35 and more in one of 25, with three scenes of 12
+    assert len(each) == 3
+
+
+def test_tiny_starts_from_the_shipped_vit_unless_told_otherwise():
+    shipped = build_vit(MoNet.tiny(pretrained=False).config, pretrained=True).state_dict()
+    first, second, random = MoNet.tiny(), MoNet.tiny(), MoNet.tiny(pretrained=False)
+    for model in (first, second):
+        for name, value in model.vit.state_dict().items():
+            torch.testing.assert_close(value, shipped[name], rtol=0, atol=0)
+    assert not torch.equal(random.vit.pos_embed, first.vit.pos_embed)
+    with pytest.raises(InputError, match="pre-trained with the options"):
+        MoNet.tiny(backbone_options={"stem": 8, "width": 32})
 
 
 def odd_photos() -> dict[str, np.ndarray]:

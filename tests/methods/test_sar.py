@@ -10,9 +10,12 @@ from torch import Tensor, nn
 from training_toy import toy_rows
 
 from pqa_lab.errors import InputError
+from pqa_lab.evaluation import per_scene
 from pqa_lab.methods import METHODS, predict_views
+from pqa_lab.methods.backbones import build
 from pqa_lab.methods.sar import BRANCHES, SAR, SARConfig, mean_of_conv
-from pqa_lab.training import fit
+from pqa_lab.scenes import load_simulated
+from pqa_lab.training import fit, predict
 from pqa_lab.views import Face
 
 
@@ -180,6 +183,29 @@ def test_a_handful_of_photos_is_learned():
         history.append(terms["quality"].item())
     assert [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum()] == []
     assert min(history[-5:]) < 0.2 * history[0]
+
+
+@pytest.mark.training
+def test_unseen_scenes_are_ranked_from_the_shipped_backbone():
+    known, new = (load_simulated(12, 12, 128, seed=31, part=part, progress=False) for part in ("train", "test"))
+    model = SAR.tiny(patches=1)
+    fit(model, known, max_steps=80, progress=False, device="cpu")
+    each = per_scene(predict(model, new, progress=False))["srcc"]
+    assert each.median() > 0.35  # by chance 0.35 and more in one of 25, with three scenes of 12
+    assert len(each) == 3
+
+
+def test_tiny_starts_from_the_shipped_clip_unless_told_otherwise():
+    clip = build("tiny_clip", pretrained=True, stem=8).vision_model.encoder.layers
+    model, random = SAR.tiny(), SAR.tiny(pretrained=False)
+    ours = [*model.early["blocks"], *model.late["local"]]
+    for layer, shipped in zip(ours, clip, strict=True):
+        for a, b in zip(layer.parameters(), shipped.parameters(), strict=True):
+            torch.testing.assert_close(a, b, rtol=0, atol=0)
+    name = "embeddings.patch_embedding.0.0.weight"
+    assert not torch.equal(model.early.state_dict()[name], random.early.state_dict()[name])
+    with pytest.raises(InputError, match="pre-trained with the options"):
+        SAR.tiny(backbone_options={"stem": 8, "width": 48})
 
 
 # ------------------------------------------------------------------------------------------------------ views
