@@ -1,7 +1,7 @@
 """The benchmark: every method's tiny preset on the same simulated scenes, on known and on new ones.
 
-    python -m pqa_lab.evaluation.benchmark --out outputs/benchmark                              # everything, hours
-    python -m pqa_lab.evaluation.benchmark --out outputs/benchmark --methods pqe,sar --seeds 0  # beside it, one thread
+    python -m pqa_lab.evaluation.benchmark --out DIR --page DIR                   # everything: over an hour on a core
+    python -m pqa_lab.evaluation.benchmark --out DIR --methods pqe,sar --seeds 0  # some cells, to run two side by side
 
 `pqa_lab.evaluation.benchmark_world` deals scenes and devices so that one training serves every shift, and every drop is
 a paired difference on the same photos; `pqa_lab.evaluation.benchmark_tables` says what the cells say.
@@ -251,7 +251,7 @@ def main() -> None:
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--again", action="store_true", help="run finished cells again")
-    parser.add_argument("--page", action="store_true", help="also write the page, from all finished cells")
+    parser.add_argument("--page", type=Path, help="write page, tables and scores of all finished cells to this folder")
     asked = parser.parse_args()
     torch.set_num_threads(1)  # two such processes run side by side; more threads would only share the same cores
     methods = [name for name in asked.methods.split(",") if name] or None
@@ -261,7 +261,7 @@ def main() -> None:
     if asked.page:
         from pqa_lab.viz.benchmark_page import write_benchmark_page  # a door may open every room
 
-        print(f"page: {write_benchmark_page(asked.out)}")
+        print(f"page: {write_benchmark_page(asked.out, asked.page)}")
 
 
 if __name__ == "__main__":

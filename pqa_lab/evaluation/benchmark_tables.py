@@ -138,6 +138,7 @@ def claims(cells: pd.DataFrame, resamples: int = 10_000) -> pd.DataFrame:
         lines.append(_pair(scenes, "Ours: scoring the group together is ahead of all", OURS, best, part))
     for name in ("set_ranker_absolute", "set_ranker_no_attention", "set_ranker_alone"):
         lines.append(_pair(scenes, "Ours: each idea of the set ranker helps", OURS, name, "new_scene_all"))
+    lines.append(_pair(scenes, "Ours: each idea of the set ranker helps", "set_ranker_four", OURS, "new_scene_all"))
     rows = []
     for claim, measured, first, second in lines:
         test = difference(first, second, resamples)

@@ -108,7 +108,7 @@ def _about(facts: list[dict], world: World) -> list[str | pd.DataFrame]:
     sets = "; ".join(", ".join(names) for names in DEVICE_FOLDS)
     trained = [fact["trained_on"]["photos"] for fact in facts]
     return [
-        f"Command: python -m pqa_lab.evaluation.benchmark --page. {len(facts)} cells (method and seed), "
+        f"Command: python -m pqa_lab.evaluation.benchmark --out DIR --page DIR. {len(facts)} cells (method and seed), "
         f"{times[0]} to {times[-1]}; {seconds / 60:.0f} CPU minutes of training on one thread each, "
         f"{'; '.join(sorted({fact['machine'] for fact in facts}))}. Versions: {versions}.",
         f"World: load_simulated(scenes={world.scenes}, images={world.images}, size={world.size}, seed={world.seed}) "
