@@ -9,6 +9,7 @@ _WHERE = {
     "loss": ["LossBench", "loss_explorer"],
     "board": ["Leaderboard", "leaderboard"],
     "scorers": ["challenge_like"],
+    "crop": ["CropView", "crop_viewer"],
 }
 _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 __all__ = sorted(_MODULE)
