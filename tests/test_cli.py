@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-COMMANDS = ["quickstart", "scale", "rank", "train", "evaluate", "methods", "submission", "app", "lab", "doctor"]
+COMMANDS = ["quickstart", "scale", "rank", "train", "evaluate", "generalize", "benchmark", "methods", "submission"]
+COMMANDS += ["app", "lab", "doctor"]
 
 
 def pqa(*arguments, timeout=300):

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from pqa_lab.cli.common import AsJson, app, find_method, say_json
+from pqa_lab.errors import InputError
 
 
 class Preset(StrEnum):
@@ -92,6 +93,68 @@ def evaluate(
     typer.echo(summary.round(3).to_string())
     if data.startswith("simulated"):
         typer.echo("Simulated scenes: not a result on PIQ23.")
+
+
+@app.command()
+def generalize(
+    study: Annotated[str, typer.Argument(help="A study, or 'list' to see them.")],
+    model: Annotated[
+        str | None, typer.Option(help="A method to train, a checkpoint folder, or saved scores (.parquet).")
+    ] = None,
+    data: Annotated[str | None, typer.Option(help="As for train; default the simulated scenes.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for tables, figures and trainings.")] = Path("outputs/generalize"),
+    seeds: Annotated[int, typer.Option(help="How many seeds, 0, 1, …")] = 1,
+    steps: Annotated[int, typer.Option(help="Optimizer steps of each training.")] = 150,
+    as_json: AsJson = False,
+) -> None:
+    """Ask where a method stops working: new scenes, devices, people, conditions, and what it relies on."""
+    from pqa_lab import generalization
+
+    if study == "list":
+        for name, described in generalization.STUDIES.items():
+            typer.echo(f"{name:16} {described.question}")
+        return
+    found = generalization.generalize(study, model, data, out, tuple(range(seeds)), steps)
+    if as_json:
+        say_json({"study": study, "reading": found.reading, "table": found.table.to_dict("records")})
+        return
+    typer.echo(found.table.round(3).to_string(index=False))
+    typer.echo(found.reading)
+    if data is None or data.startswith("simulated"):
+        typer.echo("Simulated scenes: not a result on PIQ23.")
+    typer.echo(f"table, scores and figure: {out / study}")
+
+
+@app.command()
+def benchmark(
+    out: Annotated[Path, typer.Option(help="Folder for the runs and the page; a rerun goes on there.")] = Path(
+        "outputs/benchmark"
+    ),
+    methods: Annotated[
+        str | None, typer.Option(help="Some of the methods, comma-separated; default all, and the ablations.")
+    ] = None,
+    seeds: Annotated[str, typer.Option(help="Comma-separated.")] = "0,1,2",
+    quick: Annotated[bool, typer.Option("--quick", help="A few steps on small photos: shows the way only.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Run finished cells again.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train every method's tiny preset on the same simulated scenes and compare them on known and new ones."""
+    from pqa_lab.evaluation.benchmark import benchmark as run
+    from pqa_lab.viz.benchmark_page import write_benchmark_page
+
+    try:
+        chosen = tuple(int(seed) for seed in seeds.split(","))
+    except ValueError:
+        raise InputError(f"--seeds takes whole numbers with commas between, such as 0,1,2, not {seeds!r}.") from None
+    table = run(out, methods.split(",") if methods else None, chosen, quick=quick, resume=not again)
+    page = write_benchmark_page(out)
+    if as_json:
+        say_json(table.to_dict("records"))
+    else:
+        typer.echo(table.round(3).to_string(index=False))
+        typer.echo(f"Simulated scenes: not a result on PIQ23.   page: {page}")
+    if table.attrs["failed"]:
+        raise typer.Exit(1)
 
 
 @app.command()
