@@ -84,17 +84,22 @@ def per_scene_by(frame: pd.DataFrame, by: Sequence[str], metric: str = "srcc") -
     ``by`` may hold further columns before the last; they are averaged over too, like the seed.
     """
     table = per_scene(frame, ["seed", *by], fit=metric in ("mae", "plcc_logistic"))
-    return table.pivot_table(index="scene", columns=by[-1], values=metric, aggfunc="mean", dropna=False)
+    return wide(table, by[-1], metric)
+
+
+def wide(table: pd.DataFrame, columns: str, values: str) -> pd.DataFrame:
+    """Mean of ``values`` in every scene (rows) and group (columns); NaN where there is none."""
+    return table.groupby(["scene", columns], observed=True)[values].mean().unstack()
 
 
 def contrast(
-    wide: pd.DataFrame, pairs: Sequence[tuple[Any, Any]] = (), level: float = LEVEL, seed: int = 0
+    groups: pd.DataFrame, pairs: Sequence[tuple[Any, Any]] = (), level: float = LEVEL, seed: int = 0
 ) -> pd.DataFrame:
     """Mean over scenes of every column, and of the differences of some, with bootstrap intervals over scenes.
 
     Parameters
     ----------
-    wide : DataFrame
+    groups : DataFrame
         One row a scene, one column a group; NaN where a scene has no value.
     pairs : sequence of (a, b)
         Differences ``a - b`` to add; a scene counts only where it has both, so scenes differ in nothing else.
@@ -104,9 +109,9 @@ def contrast(
     DataFrame
         ``group, value, low, high, scenes`` (with a value), ``undefined`` (without), ``is_difference``.
     """
-    whole = wide.astype(float)
+    whole = groups.astype(float)
     for a, b in pairs:
-        whole = pd.concat([whole, (wide[a] - wide[b]).rename(minus(a, b))], axis=1)
+        whole = pd.concat([whole, (groups[a] - groups[b]).rename(minus(a, b))], axis=1)
     values = whole.to_numpy(np.float64)  # (S, groups)
     low, high = interval(values, "mean", RESAMPLES, level, seed)
     low, high = (np.where((~np.isnan(values)).sum(0) > 1, bound, np.nan) for bound in (low, high))
@@ -118,7 +123,7 @@ def contrast(
             "high": high,
             "scenes": whole.notna().sum().to_numpy(),
             "undefined": whole.isna().sum().to_numpy(),
-            "is_difference": [False] * wide.shape[1] + [True] * len(pairs),
+            "is_difference": [False] * groups.shape[1] + [True] * len(pairs),
         }
     )
 

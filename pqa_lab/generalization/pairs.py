@@ -22,19 +22,20 @@ def same_scene_pairs(frame: pd.DataFrame, group: str) -> pd.DataFrame:
         ``seed, scene, first, second`` (groups of the two), ``gap`` (JOD), ``right`` (1, 0, or 0.5 for tied scores),
         ``expected`` (mean of ``right`` in that tenth of the gaps).
     """
-    parts = []
-    for (seed, scene), part in frame.groupby(["seed", "scene"], sort=True, observed=True):
-        i, j = np.triu_indices(len(part), 1)
-        score, jod, names = (part[name].to_numpy() for name in ("score", "jod", group))
-        gap = jod[i] - jod[j]
-        keep = gap != 0
-        right = (1 + np.sign((score[i] - score[j]) * gap)) / 2
-        parts.append(
-            pd.DataFrame(
-                {"seed": seed, "scene": scene, "first": names[i], "second": names[j], "gap": abs(gap), "right": right}
-            )[keep]
-        )
-    pairs = pd.concat(parts, ignore_index=True)
+    frame = frame.sort_values(["seed", "scene"], kind="stable")
+    block = frame.groupby(["seed", "scene"], observed=True).ngroup().to_numpy()
+    first, second = [], []
+    for lag in range(1, int(np.bincount(block).max())):  # every two rows of a block are some lag apart
+        at = np.flatnonzero(block[lag:] == block[:-lag])
+        first.append(at)
+        second.append(at + lag)
+    i, j = (np.concatenate(ends) if ends else np.array([], dtype=int) for ends in (first, second))
+    score, jod, names = (frame[name].to_numpy() for name in ("score", "jod", group))
+    gap = jod[i] - jod[j]
+    pairs = frame[["seed", "scene"]].iloc[i].reset_index(drop=True)
+    pairs["first"], pairs["second"], pairs["gap"] = names[i], names[j], np.abs(gap)
+    pairs["right"] = (1 + np.sign((score[i] - score[j]) * gap)) / 2
+    pairs = pairs[gap != 0]
     tenth = pd.qcut(pairs["gap"].rank(method="first"), min(GAP_BINS, len(pairs)), labels=False)
     return pairs.assign(expected=pairs.groupby(tenth)["right"].transform("mean"))
 
@@ -51,12 +52,17 @@ def srcc_at(score: np.ndarray, jod: np.ndarray, count: int, draws: int = 200, se
     else:
         rng = np.random.default_rng([seed, 74])
         chosen = rng.random((draws, len(score))).argsort(axis=1)[:, :count]  # (D, n)
-    x, y = (rankdata(values[chosen], axis=1) for values in (np.asarray(score), np.asarray(jod)))
+    found = rank_correlation(np.asarray(score)[chosen], np.asarray(jod)[chosen])  # (D,)
+    return float(np.nanmean(found)) if np.isfinite(found).any() else float("nan")
+
+
+def rank_correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """SRCC of every row, (D, n) and (D, n) -> (D,); NaN where one of them is constant."""
+    x, y = (rankdata(values, axis=1) for values in (x, y))
     x, y = x - x.mean(1, keepdims=True), y - y.mean(1, keepdims=True)
     spread = np.sqrt((x**2).sum(1) * (y**2).sum(1))
-    if not (spread > 0).any():
-        return float("nan")
-    return float(((x * y).sum(1)[spread > 0] / spread[spread > 0]).mean())
+    with np.errstate(invalid="ignore"):
+        return np.where(spread > 0, (x * y).sum(1) / spread, np.nan)
 
 
 def ridge(x: np.ndarray, y: np.ndarray, new: np.ndarray) -> np.ndarray:

@@ -8,7 +8,18 @@ from scipy.stats import rankdata
 
 from pqa_lab.errors import InputError
 from pqa_lab.evaluation import per_scene
-from pqa_lab.generalization.finding import LEVEL, Finding, contrast, minus, need, numbered, told, uncounted, verdict
+from pqa_lab.generalization.finding import (
+    LEVEL,
+    Finding,
+    contrast,
+    minus,
+    need,
+    numbered,
+    told,
+    uncounted,
+    verdict,
+    wide,
+)
 from pqa_lab.generalization.pairs import probe_quality, probe_scene
 from pqa_lab.generalization.scores import unseen
 
@@ -56,7 +67,7 @@ def scene_confidence(frame: pd.DataFrame, sure: float = SURE) -> Finding:
         frame["same_condition"] = (same == frame["condition"]).astype(float).where(same.notna())
 
     def of(column: str) -> pd.DataFrame:
-        return frame.pivot_table(index="scene", columns="trained", values=column)
+        return wide(frame, "trained", column)
 
     parts = [
         contrast(of("confidence"), [("new", "known")]).assign(what="confidence"),
@@ -81,15 +92,15 @@ def scene_confidence(frame: pd.DataFrame, sure: float = SURE) -> Finding:
         frame["log_effective"] = np.log(frame["effective_scenes"].astype(float))
     table = pd.concat(parts, ignore_index=True)
     table["images"] = len(frame)
-    row = {(what, group): line for (what, group), line in table.set_index(["what", "group"]).iterrows()}
+    row = {(line["what"], line["group"]): line for _, line in table.iterrows()}
     told_sure = row[f"share surer than {sure:g}", "new"]
-    gap = row["confidence", minus("new", "known")] | {"group": minus("new", "known")}
     words = (f"it is {word} of new scenes" for word in ("less sure", "surer"))
+    gap = row["confidence", minus("new", "known")]
     mean = {word: row["confidence", word]["value"] for word in ("new", "known")}
     reading = (
         f"On new scenes, where every name is wrong, the mean confidence is {mean['new']:.2f} and {_percent(told_sure)} "
         f"of the photos are named with at least {sure:g}; on known scenes it is {mean['known']:.2f} with "
-        f"{_percent(row['named rightly', 'known'])} named rightly; {verdict(pd.Series(gap), *words)}"
+        f"{_percent(row['named rightly', 'known'])} named rightly; {verdict(gap, *words)}"
     )
     if separation:
         reading += f"; confidence tells known from new with an area of {parts[3]['value'][0]:.2f} (chance 0.50)"
@@ -143,7 +154,9 @@ def shortcut(frame: pd.DataFrame) -> Finding:
     measured = np.array([_shares(part, quality, people) for part in models])  # (models, 3)
     rng = np.random.default_rng(0)
     draws = np.array([[_shares(part, quality, people, rng) for part in models] for _ in range(BOOTSTRAPS)]).mean(1)
-    low, high = np.nanquantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    low, high = np.full((2, 3), np.nan)
+    there = ~np.isnan(draws).all(axis=0)  # without people their column is empty
+    low[there], high[there] = np.nanquantile(draws[:, there], [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     names = [f"scene at equal {quality}", f"person at equal {quality}", f"{quality} within scenes"]
     table = pd.DataFrame(
         {"group": names, "value": measured.mean(0), "low": low, "high": high, "scenes": frame["scene"].nunique()}
@@ -222,7 +235,7 @@ def _probe(models: list[pd.DataFrame]) -> tuple[pd.DataFrame, float]:
             found = per_scene(part[["scene", "jod"]].assign(score=score), fit=False)
             ranked.append(found.assign(who=name)[["scene", "who", "srcc"]])
     names = pd.concat(named).groupby("scene").mean()
-    srcc = pd.concat(ranked).pivot_table(index="scene", columns="who", values="srcc")
+    srcc = wide(pd.concat(ranked), "who", "srcc")
     srcc = srcc[["quality read by a probe", "the model's own score"]]
     table = pd.concat([contrast(names), contrast(srcc, [tuple(srcc.columns)])], ignore_index=True)
     # named, read, own, difference

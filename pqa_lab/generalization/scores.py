@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from pqa_lab.errors import InputError
 from pqa_lab.evaluation import check_frame, label_noise_ceiling, per_scene, replicates
@@ -25,8 +24,9 @@ from pqa_lab.generalization.finding import (
     told,
     uncounted,
     verdict,
+    wide,
 )
-from pqa_lab.generalization.pairs import same_scene_pairs, srcc_at
+from pqa_lab.generalization.pairs import rank_correlation, same_scene_pairs, srcc_at
 
 TONES = ((1, 3), (4, 6), (7, 10))  # light, medium and dark on the Monk scale
 HIGH_END = ("high", "reference")
@@ -71,7 +71,7 @@ def tones(frame: pd.DataFrame, groups: Sequence[tuple[int, int]] = TONES) -> Fin
     frame = frame.assign(group=np.select(bins, names, default=""))
     if (frame["group"] == "").any():
         outside = frame.loc[frame["group"] == "", "tone"].iloc[0]
-        raise InputError(f"The study 'tones' needs tones in {groups}, but a row has {outside!r}.")
+        raise InputError(f"The study 'tones' needs tones in {groups}, but a row has {outside}.")
     present = [name for name in names if (frame["group"] == name).any()]
     if len(present) < 2:
         raise InputError("The study 'tones' compares groups of tones, but all photos belong to one group.")
@@ -79,19 +79,17 @@ def tones(frame: pd.DataFrame, groups: Sequence[tuple[int, int]] = TONES) -> Fin
     pairs = same_scene_pairs(frame, "group")
     pairs = pairs[pairs["first"] == pairs["second"]]
     pairs = pairs.assign(beyond=pairs["right"] - pairs["expected"])
-    wide = {
-        "order": pairs.pivot_table(index="scene", columns="first", values="beyond"),
-        "level": frame.assign(e=_beyond_quality(frame)).pivot_table(index="scene", columns="group", values="e"),
+    kinds = {
+        "order": wide(pairs, "first", "beyond"),
+        "level": wide(frame.assign(e=_beyond_quality(frame)), "group", "e"),
     }
     level = 1 - (1 - LEVEL) / (2 * len(present))
-    rows = []
-    for kind, values in wide.items():
+    tables = []
+    for kind, values in kinds.items():
         values = values.reindex(index=sorted(frame["scene"].unique()), columns=present)
-        for name in present:
-            difference = values[name] - values.drop(columns=name).mean(axis=1)
-            row = contrast(difference.rename(name).to_frame(), level=level).iloc[0]
-            rows.append(row.to_dict() | {"kind": kind, "is_difference": True, "level": level})
-    table = pd.DataFrame(rows)
+        from_others = {name: values[name] - values.drop(columns=name).mean(axis=1) for name in present}
+        tables.append(contrast(pd.DataFrame(from_others), level=level).assign(kind=kind, is_difference=True))
+    table = pd.concat(tables, ignore_index=True).assign(level=level)
     counts = frame[frame["seed"] == frame["seed"].iloc[0]].groupby("group")
     accuracy, expected = (pairs.groupby("first")[name].mean() for name in ("right", "expected"))
     for column, values in (("accuracy", accuracy), ("expected", expected), ("images", counts.size())):
@@ -219,11 +217,7 @@ def label_scale(frame: pd.DataFrame) -> Finding:
         raise InputError(
             f"The study 'label_scale' compares scenes; {len(known)} of them have an SRCC, four are needed."
         )
-    rng = np.random.default_rng(0)
-    rho = stats.spearmanr(known["mae"], known["srcc"]).statistic
-    draws = rng.integers(len(known), size=(1000, len(known)))
-    ranks = [stats.spearmanr(known["mae"].to_numpy()[d], known["srcc"].to_numpy()[d]).statistic for d in draws]
-    low, high = np.nanquantile(ranks, [0.025, 0.975])
+    rho, low, high = _over_scenes(known["mae"].to_numpy(), known["srcc"].to_numpy())
     parts = table[["offset", "scale", "disorder"]].sum() / table[["offset", "scale", "disorder"]].to_numpy().sum()
     own, gain = table["mae_own_scale"].mean(), ""
     if "label_gain" in table.columns:
@@ -244,6 +238,16 @@ def label_scale(frame: pd.DataFrame) -> Finding:
         "title": "MAE against SRCC, one mark a scene",
     }
     return Finding(study, reading, table, frame, draw | {"axis": "MAE, JOD"})
+
+
+def _over_scenes(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
+    """Rank correlation over scenes and its bootstrap interval; NaN if one of them is the same in all scenes."""
+    rho = rank_correlation(x[None], y[None])[0]
+    if np.isnan(rho):
+        return rho, rho, rho
+    draws = np.random.default_rng(0).integers(len(x), size=(RESAMPLES, len(x)))  # (R, S)
+    low, high = np.nanquantile(rank_correlation(x[draws], y[draws]), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(rho), float(low), float(high)
 
 
 def error_parts(score: pd.Series, jod: pd.Series) -> dict[str, float]:
@@ -289,12 +293,12 @@ def face_size(frame: pd.DataFrame) -> Finding:
     table = pd.DataFrame(values).T.groupby(level=1).mean().loc[scenes.index].assign(face_share=scenes)
     names = ["small faces", "medium faces", "large faces"]
     third = pd.qcut(table["face_share"].rank(method="first"), 3, labels=names)
-    wide = pd.DataFrame({name: table["srcc"].where(third == name) for name in names})
-    summary = contrast(wide)
+    groups = pd.DataFrame({name: table["srcc"].where(third == name) for name in names})
+    summary = contrast(groups)
     summary["undefined"] = [int(((third == name) & table["srcc"].isna()).sum()) for name in names]
     summary["face_share"] = [table["face_share"][third == name].median() for name in names]
     summary["error"] = [table["error"][third == name].mean() for name in names]
-    draws = replicates(wide.to_numpy(), "mean", RESAMPLES)
+    draws = replicates(groups.to_numpy(), "mean", RESAMPLES)
     gap = draws[:, 0] - draws[:, 2]
     difference = {
         "group": "small faces − large faces",
@@ -307,12 +311,14 @@ def face_size(frame: pd.DataFrame) -> Finding:
         "error": summary["error"][0] - summary["error"][2],
     }
     summary = pd.concat([summary, pd.DataFrame([difference])], ignore_index=True).assign(images=count)
-    rho = stats.spearmanr(table["face_share"], table["srcc"], nan_policy="omit")
+    known = table.dropna(subset=["srcc"])
+    rho, low, high = _over_scenes(known["face_share"].to_numpy(), known["srcc"].to_numpy())
     words = (f"scenes with small faces are ranked {word}" for word in ("worse", "better"))
     reading = (
         f"From the small faces ({summary['face_share'][0]:.2f} of the photo's height) to the large "
         f"({summary['face_share'][2]:.2f}), {verdict(summary.iloc[-1], *words)}; "
-        f"over all {len(table)} scenes face size and SRCC are correlated at {rho.statistic:+.2f} (p {rho.pvalue:.2f}), "
+        f"over all {len(table)} scenes face size and SRCC are correlated at {rho:+.2f} ({low:+.2f} to "
+        f"{high:+.2f}), "
         f"and the error on the scene's own scale is {summary['error'][0]:.2f} JOD for small and "
         f"{summary['error'][2]:.2f} for large faces{uncounted(summary)}."
     )

@@ -189,8 +189,8 @@ def known_and_new(frame: pd.DataFrame, study: str = "scenes", what: str = "scene
     _need_both(frame, study)
     if "half" not in frame.columns:
         frame = frame.assign(half=0)
-    wide = per_scene_by(frame, ["half", "trained"], metric)[[KNOWN, NEW]]
-    table = contrast(wide, [(NEW, KNOWN)])
+    groups = per_scene_by(frame, ["half", "trained"], metric)[[KNOWN, NEW]]
+    table = contrast(groups, [(NEW, KNOWN)])
     table["images"] = _group_size(frame)
     words = (f"new {what} are ranked {word}" for word in ("worse", "better"))
     reading = (
@@ -206,9 +206,9 @@ def left_out(frame: pd.DataFrame, study: str = "conditions") -> Finding:
     need(frame, study, ["scene", "score", "jod", "known", "condition"])
     frame = numbered(frame).assign(trained=np.where(frame["known"].astype(bool), KNOWN, NEW))
     _need_both(frame, study)
-    wide = per_scene_by(frame, ["trained"])[[KNOWN, NEW]]
-    condition = frame.groupby("scene")["condition"].first().loc[wide.index]
-    parts = [("all", wide)] + [(name, wide[condition == name]) for name in sorted(condition.unique())]
+    groups = per_scene_by(frame, ["trained"])[[KNOWN, NEW]]
+    condition = frame.groupby("scene")["condition"].first().loc[groups.index]
+    parts = [("all", groups)] + [(name, groups[condition == name]) for name in sorted(condition.unique())]
     tables = [contrast(part, [(NEW, KNOWN)]).assign(condition=name) for name, part in parts]
     table = pd.concat(tables, ignore_index=True)
     table["group"] = table["condition"] + ": " + table["group"]
@@ -227,19 +227,19 @@ def scenes_or_images(frame: pd.DataFrame, study: str = "size") -> Finding:
     """Equally many training images from few scenes or from many: SRCC on new scenes."""
     need(frame, study, ["scene", "score", "jod", "train_scenes", "images_per_scene"])
     frame = numbered(frame)
-    wide = per_scene_by(frame, ["train_scenes"])
-    if wide.shape[1] < 2:
+    groups = per_scene_by(frame, ["train_scenes"])
+    if groups.shape[1] < 2:
         raise InputError(f"The study {study!r} compares two sizes at least; the table has one.")
-    few, many = wide.columns[0], wide.columns[-1]
+    few, many = groups.columns[0], groups.columns[-1]
     # Slope of SRCC on log2(scenes) in each test scene: what one doubling brings.
-    x = np.log2(wide.columns.to_numpy(dtype=float))
+    x = np.log2(groups.columns.to_numpy(dtype=float))
     x -= x.mean()
     doubling = "one doubling of the scenes"
-    slope = pd.Series(wide.to_numpy() @ x / (x @ x), wide.index, name=doubling)
-    table = contrast(wide, [(many, few)])
+    slope = pd.Series(groups.to_numpy() @ x / (x @ x), groups.index, name=doubling)
+    table = contrast(groups, [(many, few)])
     table = pd.concat([table, contrast(slope.to_frame()).assign(is_difference=True)], ignore_index=True)
     images = frame.groupby("train_scenes")["images_per_scene"].first()
-    sizes = {str(count): f"{count} scenes × {images[count]} images" for count in wide.columns}
+    sizes = {str(count): f"{count} scenes × {images[count]} images" for count in groups.columns}
     sizes[minus(many, few)] = f"{many} scenes − {few} scenes"
     table["group"] = table["group"].map(lambda name: sizes.get(name, name))
     table["images"] = _group_size(frame)
