@@ -8,7 +8,7 @@
 ``NN_name.ipynb``, whose exercises are blank, and ``solutions/NN_name.ipynb``:
 
 - a line ``# solution`` and what follows, as far as it is indented like it, is what the reader writes;
-- ``name = value  # solution`` and ``return value  # solution`` blank the value;
+- ``name = value  # solution`` and ``return value  # solution`` blank the value, inside such a block, too;
 - cells with the tag ``solution`` are in the solutions only.
 """
 
@@ -22,6 +22,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import jupytext
 import nbformat
@@ -49,6 +50,9 @@ def blank(code: str) -> str:
     cut = None
     for line in code.split("\n"):
         indent = len(line) - len(line.lstrip())
+        if VALUE.match(line):  # within a block, too: the names that the check asks for
+            out.append(VALUE.sub(r"\1 ...  # your answer here", line))
+            continue
         if cut is not None and (not line.strip() or indent >= cut):
             continue
         if cut is not None:
@@ -58,7 +62,7 @@ def blank(code: str) -> str:
             out.append(" " * indent + "...  # your code here")
             cut = indent
         else:
-            out.append(VALUE.sub(r"\1 ...  # your answer here", line))
+            out.append(line)
     return _without_marks("\n".join(out))
 
 
@@ -99,10 +103,20 @@ def generate(source: Path) -> dict[Path, nbformat.NotebookNode]:
     return pages
 
 
-def execute(
-    page: nbformat.NotebookNode, folder: Path, path: str = "", fast: bool = True
-) -> tuple[nbformat.NotebookNode, float, float]:
-    """Run a notebook in ``folder``; returns it with raw outputs, the seconds and the peak memory in GB.
+class Run(NamedTuple):
+    """A notebook with raw outputs, and what it took: seconds on the clock and of the processor, GB at most."""
+
+    page: nbformat.NotebookNode
+    seconds: float
+    cpu: float
+    memory: float
+
+    def __str__(self) -> str:
+        return f"{self.seconds:.0f} s ({self.cpu:.0f} s of CPU), {self.memory:.2f} GB at most"
+
+
+def execute(page: nbformat.NotebookNode, folder: Path, path: str = "", fast: bool = True) -> Run:
+    """Run a notebook in ``folder``.
 
     ``path`` goes before the package on the kernel's PYTHONPATH. A cell that raises stops the run with its message.
     """
@@ -111,29 +125,30 @@ def execute(
     path = os.pathsep.join(filter(None, [path, str(HERE.parent), os.environ.get("PYTHONPATH")]))
     env = {**os.environ, "PYTHONPATH": path, "PQA_LAB_FAST": str(int(fast)), "OMP_NUM_THREADS": "1"}
     env |= {"HF_HUB_OFFLINE": "1", "PYTHONWARNINGS": "ignore"}
-    page = copy.deepcopy(page)
+    page, metadata = copy.deepcopy(page), page.metadata
     client = NotebookClient(page, timeout=900, kernel_name="python3", store_widget_state=False)
-    finished, peak, started = threading.Event(), [0.0], time.monotonic()
-    watcher = threading.Thread(target=_watch, args=(client, finished, peak))
+    finished, took, started = threading.Event(), {"cpu": 0.0, "memory": 0.0}, time.monotonic()
+    watcher = threading.Thread(target=_watch, args=(client, finished, took))
     watcher.start()
     try:
         client.execute(cwd=str(folder), env=env)
     finally:
         finished.set()
         watcher.join()
-    page.metadata.pop("widgets", None)
-    return page, time.monotonic() - started, peak[0]
+    page.metadata = copy.deepcopy(metadata)  # without widget state and the version of this Python
+    return Run(page, time.monotonic() - started, **took)
 
 
-def _watch(client, finished: threading.Event, peak: list[float]) -> None:
-    """Keep the largest resident size in GB of the kernel with its children (workers that draw scenes)."""
+def _watch(client, finished: threading.Event, took: dict[str, float]) -> None:
+    """Keep what the kernel takes with its children (workers that draw scenes): CPU seconds, largest size in GB."""
     import psutil
 
     while not finished.wait(0.1):
         with contextlib.suppress(psutil.Error, AttributeError):  # not started yet, or gone
             kernel = psutil.Process(client.km.provisioner.pid)
             family = [kernel, *kernel.children(recursive=True)]
-            peak[0] = max(peak[0], sum(process.memory_info().rss for process in family) / 2**30)
+            took["memory"] = max(took["memory"], sum(process.memory_info().rss for process in family) / 2**30)
+            took["cpu"] = max(took["cpu"], sum(sum(process.cpu_times()[:4]) for process in family))
 
 
 def prune(page: nbformat.NotebookNode, draw=None) -> nbformat.NotebookNode:
@@ -274,9 +289,9 @@ def main() -> int:
                     cell.outputs = earlier.outputs
             if asked.run and (asked.lessons or unrun(page)):
                 with tempfile.TemporaryDirectory() as folder:
-                    page, seconds, memory = execute(page, Path(folder))
-                page = prune(page, draw)
-                print(f"{path}: ran in {seconds:.0f} s, {memory:.2f} GB at most")
+                    run = execute(page, Path(folder))
+                page = prune(run.page, draw)
+                print(f"{path}: ran in {run}")
             write(path, page)
             print(f"{path}: {(HERE / path).stat().st_size / 1000:.0f} kB{', not run' if unrun(page) else ''}")
     return 0

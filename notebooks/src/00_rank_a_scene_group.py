@@ -184,8 +184,8 @@ with check(2):
 admiral = sample_group("an admiral, six phones")
 second_ranking = pqa_lab.rank([image for image, _ in admiral], names=[name for _, name in admiral])
 order = [photo.path for photo in second_ranking.photos]
-winner = order[0]
-same_order = order == [photo.path for photo in ranking.photos]
+winner = order[0]  # solution
+same_order = order == [photo.path for photo in ranking.photos]  # solution
 
 # %%
 with check(3):

@@ -27,6 +27,10 @@ def circumference(r):
 
 
 unit = area(1)
+# solution
+sides = 96
+
+bound = 3 + 10 / 71  # solution
 guess = 3.14  # solution
 
 # %% [markdown] tags=["solution"]
@@ -60,7 +64,8 @@ def test_the_reader_gets_stubs(pages):
     exec(code, space)  # still runs
     assert space["unit"] is None
     assert space["circumference"](1) is ...
-    assert space["guess"] is ...
+    assert space["guess"] is space["bound"] is ...
+    assert "sides" not in space
     assert space["area"].__doc__ == "Of a circle."
     assert not any("Archimedes" in cell.source for cell in page.cells)
 
