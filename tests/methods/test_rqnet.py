@@ -380,6 +380,15 @@ def test_save_and_load(tmp_path):
         torch.testing.assert_close(twin(views(2)).score, model(views(2)).score, rtol=0, atol=0)
 
 
+def test_no_tiny_model_starts_with_a_dead_local_branch():
+    x = views(2)
+    for seed in range(30):
+        torch.manual_seed(seed)
+        model = RQNet.tiny(**PLAIN)
+        model(x).parts["local"].sum().backward()
+        assert model.blocks["overall"].local[0].weight.grad.any(), seed
+
+
 @pytest.mark.training
 def test_overfits_eight_images():
     photo = data.astronaut()[:256, 100:356]
