@@ -10,6 +10,7 @@ _WHERE = {
     "board": ["Leaderboard", "leaderboard"],
     "scorers": ["challenge_like"],
     "crop": ["CropView", "crop_viewer"],
+    "bench": ["CameraBench", "camera_bench"],
 }
 _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 __all__ = sorted(_MODULE)
