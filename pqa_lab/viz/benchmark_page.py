@@ -27,6 +27,8 @@ SIMULATION = (
     "models trained for a minute or two. None of them is a result on PIQ23 or on the challenge's photos, and none says "
     "how good the published methods are. Columns marked 'survey' are copied from the survey: other data, other sizes."
 )
+# Intervals stay on one line; what is too wide scrolls in its own region.
+STYLE = "<style>body { max-width: 100rem; } .wide { overflow-x: auto; } .wide td { white-space: nowrap; }</style>"
 FOUR = "Each cell: SRCC / PLCC / KRCC / score; medians over scenes. M: millions of parameters."
 CALIBRATED = ("new_scene_all", "challenge")
 
@@ -70,12 +72,15 @@ def write_benchmark_page(out: str | os.PathLike[str], to: str | os.PathLike[str]
     _write_markdown(to / "benchmark.md", title, sections)
     page, plotly = [], True
     for heading, parts in sections:
-        body = []
+        body = [] if page else [STYLE]
         for part in parts:
             if isinstance(part, str):
                 body.append(f"<p>{html.escape(part)}</p>")
             elif isinstance(part, pd.DataFrame):
-                body.append(part.to_html(index=False, border=0, na_rep="–"))
+                table = part.to_html(index=False, border=0, na_rep="–")
+                body.append(
+                    f'<div class="wide" role="region" tabindex="0" aria-label="{html.escape(heading)}">{table}</div>'
+                )
             else:
                 body.append(figure_html(part, plotlyjs=plotly))
                 plotly = False
@@ -219,6 +224,7 @@ def _versus(against: pd.DataFrame) -> pd.DataFrame:
     text = [_signed(row) + (" *" if row["ahead"] else "") for row in against.to_dict("records")]
     wide = against.assign(text=text).pivot(index="against", columns="part", values="text")
     wide = wide.reindex(index=list(dict.fromkeys(against["against"])), columns=[p for p in PARTS if p in wide.columns])
+    wide.columns.name = None
     return (
         wide.fillna("–").reset_index().rename(columns={"against": f"{OURS} minus … (* interval and all seeds above 0)"})
     )
