@@ -24,6 +24,11 @@ are trained as they are tested, with the predicted probabilities. The regressors
 
 Published: PIQ23 SRCC / PLCC / KRCC .828 / .855 / .651 (90 % of every scene trained on; .8335 / .8422 on the scene
 split), challenge .304 / .453 / .238; 149 M parameters with the detector's 14.22 M.
+
+Tiny, on the *simulation* (not PIQ23): 150 steps on 28 scenes from a CLIP pre-trained on further ones, 61 CPU seconds
+and 41 ms a photo, once, for its face; median SRCC over 12 unseen scenes, seed 0: .72 from six patches (52 ms), .74 from
+one (12 ms); branches alone .71 (global), .64. The gate hardly moves: .50, standard deviation .015. Scenes: 9 % of
+held-out photos known (chance 4 %), so all regressors weigh alike. Settings were chosen on training scenes left out.
 """
 
 from collections.abc import Callable
@@ -331,14 +336,14 @@ RECIPES = {
     ),
     # An embedding adds up a thousand features of one sign: steps of the heads' size would throw it off.
     "tiny": Recipe(
-        epochs=24,
-        lr=1e-3,
-        optimizer="adamw",
-        weight_decay=1e-2,
+        24,
+        1e-3,
+        "adamw",
+        1e-2,
         scenes_per_batch=4,
         images_per_scene=8,
         warmup_epochs=1,
-        lr_scale={"early": 0.1, "late": 0.1, "project": 0.1, "scene_conv": 0.1},
         clip_norm=1.0,
+        lr_scale={"early": 0.1, "late": 0.1, "project": 0.1, "scene_conv": 0.1},
     ),
 }

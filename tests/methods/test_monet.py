@@ -129,11 +129,11 @@ def test_a_handful_of_photos_is_learned_and_every_parameter_takes_part():
 
 @pytest.mark.training
 def test_unseen_scenes_are_ranked_from_the_shipped_backbone():
-    known, new = (load_simulated(12, 12, 128, seed=31, part=part, progress=False) for part in ("train", "test"))
+    known, new = (load_simulated(size=128, part=part, progress=False) for part in ("train", "test"))
     model = MoNet.tiny()
-    fit(model, known, max_steps=60, progress=False, device="cpu")
+    fit(model, known, max_steps=40, progress=False, device="cpu")
     each = per_scene(predict(model, new, progress=False))["srcc"]
-    assert each.median() > 0.35  # by chance 0.35 and more in one of 25, with three scenes of 12
+    assert each.median() > 0.35  # by chance in one of 150: three scenes of 24
     assert len(each) == 3
 
 

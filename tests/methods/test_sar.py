@@ -16,6 +16,7 @@ from pqa_lab.methods.backbones import build
 from pqa_lab.methods.sar import BRANCHES, SAR, SARConfig, mean_of_conv
 from pqa_lab.scenes import load_simulated
 from pqa_lab.training import fit, predict
+from pqa_lab.training.schedule import lr_factor, parameter_groups
 from pqa_lab.views import Face
 
 
@@ -172,26 +173,31 @@ def test_late_blocks_are_separate_or_shared():
 @pytest.mark.slow
 def test_a_handful_of_photos_is_learned():
     torch.manual_seed(0)
-    model, data = SAR.tiny(scenarios=(0, 0, 1)), batch()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    model, data, steps = SAR.tiny(scenarios=(0, 0, 1)), batch(), 100
+    recipe = model.recipe
+    optimizer = torch.optim.AdamW(parameter_groups(model, recipe), lr=recipe.lr)
     history = []
-    for _ in range(60):
+    for step in range(steps):
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.lr * lr_factor(recipe, step, 1, steps) * group["lr_scale"]
         terms = model.loss(model(data["views"]), data)
         optimizer.zero_grad()
         terms["loss"].backward()
+        nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
         optimizer.step()
         history.append(terms["quality"].item())
     assert [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum()] == []
-    assert min(history[-5:]) < 0.2 * history[0]
+    same_for_all = F.huber_loss(torch.zeros(8), data["jod"], delta=model.config.delta)
+    assert min(history[-5:]) < 0.3 * same_for_all
 
 
 @pytest.mark.training
 def test_unseen_scenes_are_ranked_from_the_shipped_backbone():
-    known, new = (load_simulated(12, 12, 128, seed=31, part=part, progress=False) for part in ("train", "test"))
+    known, new = (load_simulated(size=128, part=part, progress=False) for part in ("train", "test"))
     model = SAR.tiny(patches=1)
-    fit(model, known, max_steps=80, progress=False, device="cpu")
+    fit(model, known, max_steps=50, progress=False, device="cpu")
     each = per_scene(predict(model, new, progress=False))["srcc"]
-    assert each.median() > 0.35  # by chance 0.35 and more in one of 25, with three scenes of 12
+    assert each.median() > 0.35  # by chance in one of 150: three scenes of 24
     assert len(each) == 3
 
 
