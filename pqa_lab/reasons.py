@@ -183,6 +183,17 @@ ASPECTS: dict[str, tuple[str, float, str, str]] = {
 
 # aspects of which less (-1) or more (1) is a merit
 MERITS = {"clipped": -1, "crushed": -1, "veil": -1, "edge": 1, "texture": 1, "noise": -1, "grain": -1, "blocks": -1}
+# what is said of the best photo's merits: where it has the most of all, and where most others have less
+PRAISE = {
+    "clipped": ("the fewest burnt highlights", "fewer burnt highlights than most"),
+    "crushed": ("the most open shadows", "more open shadows than most"),
+    "veil": ("the deepest blacks", "deeper blacks than most"),
+    "edge": ("the crispest edges", "crisper edges than most"),
+    "texture": ("the most fine texture", "more fine texture than most"),
+    "noise": ("the least noise", "less noise than most"),
+    "grain": ("the least colour noise", "less colour noise than most"),
+    "blocks": ("the fewest compression blocks", "fewer compression blocks than most"),
+}
 
 
 def differences(photo: dict[str, float], reference: dict[str, float]) -> dict[str, float]:
@@ -198,7 +209,33 @@ def differences(photo: dict[str, float], reference: dict[str, float]) -> dict[st
     return d
 
 
-def named(d: dict[str, float], edge: float, best: bool = False) -> list[str]:
+def praise(photo: dict[str, float], others: Sequence[dict[str, float]]) -> str:
+    """What the best photo is best at, against the median of the others; only merits, and superlatives only if true."""
+    middle = {name: float(np.median([other[name] for other in others])) for name in photo}
+    d = differences(photo, middle)
+    strength = {name: sign * d[name] / ASPECTS[name][1] for name, sign in MERITS.items()}  # negative: a fault
+    if strength["noise"] <= -1 or strength["grain"] <= -1:
+        strength["texture"] = min(strength["texture"], 0)  # that texture may be noise
+    if photo["edge"] > HALO:
+        strength["edge"] = min(strength["edge"], 0)
+    if d["exposure"] < -ASPECTS["exposure"][1]:  # in the dark, noise, blocks and haze hide
+        strength |= dict.fromkeys(("noise", "grain", "blocks", "veil"), 0.0)
+    said: dict[str, str] = {}
+    for name in sorted(strength, key=lambda n: -strength[n]):
+        if strength[name] >= 1:
+            most = all(MERITS[name] * (photo[name] - other[name]) >= 0 for other in others)
+            said.setdefault(ASPECTS[name][0], PRAISE[name][0 if most else 1])
+    brighter = d["exposure"] >= ASPECTS["exposure"][1] and strength["clipped"] > -1
+    text = [f"the face is {d['exposure']:.1f} stops brighter than in most"] if brighter else []
+    text += [words for aspect, words in said.items() if aspect != "light" or not brighter]
+    if text:
+        return "; ".join(text[:2])
+    return (
+        "the best compromise of all parts" if min(strength.values()) <= -1 else "no fault stands out against the others"
+    )
+
+
+def named(d: dict[str, float], edge: float) -> list[str]:
     """The one or two differences worth naming, most noticeable first; what follows from another is not named.
 
     Parameters
@@ -207,8 +244,6 @@ def named(d: dict[str, float], edge: float, best: bool = False) -> list[str]:
         From `differences`.
     edge : float
         The photo's own.
-    best : bool
-        Whether the photo comes first: then merits count as much as faults.
     """
     strength = {name: abs(d[name]) / ASPECTS[name][1] for name in ASPECTS}
 
@@ -216,8 +251,7 @@ def named(d: dict[str, float], edge: float, best: bool = False) -> list[str]:
         for name in names.split():
             strength[name] /= by
 
-    if not best:
-        weaken(" ".join(name for name in MERITS if d[name] * MERITS[name] > 0), 2)
+    weaken(" ".join(name for name in MERITS if d[name] * MERITS[name] > 0), 2)
     if strength["veil"] >= 1 and d["veil"] > 0 and d["contrast"] < 0:
         if d["brightness"] > 0.1:  # light is added: haze, which also softens and pales
             weaken("contrast texture edge saturation clipped crushed warmth green", 6)
@@ -237,8 +271,8 @@ def named(d: dict[str, float], edge: float, best: bool = False) -> list[str]:
         weaken("warmth green grain clipped", 2)
     if d["edge"] < 0 and d["texture"] < 0 and max(strength["edge"], strength["texture"]) >= 1:
         weaken("blocks", 3)
-        if not best:  # what smears also cleans: that is no merit
-            weaken(" ".join(name for name in ("noise", "grain") if d[name] < 0), 6)
+        # What smears also cleans: that is no merit.
+        weaken(" ".join(name for name in ("noise", "grain") if d[name] < 0), 6)
     leading: dict[str, str] = {}
     for name in sorted(ASPECTS, key=lambda n: -strength[n]):
         if strength[name] >= 1:
@@ -261,14 +295,12 @@ def _words(name: str, d: dict[str, float], edge: float) -> str:
 
 
 def explain(measures: Sequence[Measures]) -> list[str]:
-    """One sentence a photo, best first: the first against the median of the others, every other against the first."""
+    """One sentence a photo, best first: the merits of the first, every other one against the first."""
     values = [m.values for m in measures]
     if len(values) < 2:
         return ["" for _ in values]
-    middle = {name: float(np.median([v[name] for v in values[1:]])) for name in values[0]}
-    sentences = []
-    for place, photo in enumerate(values):
-        found = named(differences(photo, values[0] if place else middle), photo["edge"], best=place == 0)
-        same = "much like the first in every measured part" if place else "no fault stands out against the others"
-        sentences.append("; ".join(found) or same)
+    sentences = [praise(values[0], values[1:])]
+    for photo in values[1:]:
+        found = named(differences(photo, values[0]), photo["edge"])
+        sentences.append("; ".join(found) or "much like the first in every measured part")
     return sentences

@@ -7,7 +7,7 @@ import pytest
 
 from pqa_lab.looks import face_crops, part_maps
 from pqa_lab.ranking import Calibration, assemble
-from pqa_lab.reasons import blockiness, explain, flat_noise, measure, measure_group
+from pqa_lab.reasons import ASPECTS, MERITS, PRAISE, Measures, blockiness, explain, flat_noise, measure, measure_group
 from pqa_lab.samples import PORTRAITS
 from pqa_lab.simulation import apply_fault, fault_group
 
@@ -52,6 +52,42 @@ def test_a_fault_is_what_is_named_first(portrait):
     # Sharpening raises noise, contrast moves the exposure: either may be said first.
     assert len(wrong) <= 2, wrong
     assert not [(f, s) for f, s in zip(faults, said, strict=True) if not re.search(WORDS[f], s)]
+
+
+MERIT = {
+    "blur": "crisp",
+    "motion": "crisp",
+    "smear": "texture|crisp",
+    "noise": "less noise|least noise",
+    "grain": "colour noise",
+    "under": "stops brighter",
+    "over": "burnt",
+    "compression": "compression|texture|crisp",
+    "haze": "blacks",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", MERIT)
+def test_the_best_photo_is_praised_for_what_the_others_lack(portrait, fault):
+    said = sentences(*(photo for photo, _ in fault_group(portrait, fault, n=4)))[0]
+    assert re.search(MERIT[fault], said), said
+
+
+def test_the_best_photo_is_never_scolded():
+    grey = {name: 0.0 for name in ASPECTS} | {"edge": 1.0, "spread": 10.0, "brightness": 0.0}
+    rng = np.random.default_rng(0)
+    scolding = (
+        "noisier|smeared|blurred|softer|darker|halos|flatter|harsher|a veil|blocks of|drowned|paler|cooler|pinker"
+    )
+    for _ in range(300):
+        group = [grey | {n: grey[n] + rng.normal(0, 2 * ASPECTS[n][1]) for n in ASPECTS} for _ in range(4)]
+        best = explain([Measures(values, None) for values in group])[0]
+        assert best
+        assert not re.search(scolding, best), best
+        for name, (most, _) in PRAISE.items():  # a superlative is true
+            if most in best:
+                assert all(MERITS[name] * (group[0][name] - other[name]) >= 0 for other in group[1:])
 
 
 @pytest.mark.parametrize("fault, stops_at_1", [("under", -2.6), ("over", 2.0)])

@@ -19,6 +19,7 @@ from pqa_lab.views.faces import detect_face
 
 CROP = 768  # pixels: side of the native crop on which fine structure is measured
 THUMB = 192
+SMALLEST = 48  # pixels: a thumbnail below this is enlarged
 LUMA = np.float32([0.299, 0.587, 0.114])
 # Gaussian of SD 7/6 pixels, cut at three: the window of the MSCN statistics.
 WINDOW = np.exp(-0.5 * (np.arange(-3, 4) / (7 / 6)) ** 2).astype(np.float32)
@@ -42,6 +43,10 @@ def statistics(photo: np.ndarray, face: tuple | None | str = "find") -> np.ndarr
         In the order of ``statistic_names()``; always finite.
     """
     box = detect_face(photo) if isinstance(face, str) else face
+    if min(photo.shape[:2]) < SMALLEST:  # the windows of the coarsest scale need room
+        times = -(-SMALLEST // min(photo.shape[:2]))
+        photo = photo.repeat(times, 0).repeat(times, 1)
+        box = None if box is None else tuple(times * v for v in box)
     values = np.fromiter((value for _, value in measure(photo, box)), np.float32)
     return np.nan_to_num(values, nan=0.0, posinf=20.0, neginf=-20.0)
 

@@ -14,10 +14,12 @@ from pqa_lab.errors import InputError
 from pqa_lab.scenes.photo import load_photo
 from pqa_lab.views import (
     Face,
+    agreed_faces,
     benchmark,
     default_detector,
     detect_face,
     faces,
+    in_threads,
     mask_face,
     pqe_face,
     resize_short,
@@ -203,3 +205,19 @@ def test_mask_keeps_the_face_and_nothing_else():
     assert masked.any(2).sum() == 200 * 200
     assert PHOTO.all()  # the photo itself is untouched
     assert np.array_equal(mask_face(PHOTO, None), PHOTO)
+
+
+def test_photos_framed_alike_share_their_box():
+    images = [np.zeros((100, 200, 3), np.uint8)] * 3 + [np.zeros((50, 100, 3), np.uint8)] * 2
+    faces = [(50, 20, 90, 60), (52, 21, 91, 62), None, (27, 10, 45, 31), (60, 5, 90, 40)]
+    boxes = agreed_faces(images, faces)
+    assert boxes[0] == boxes[1] == boxes[2]  # the one that was missed, too
+    assert boxes[3] == tuple(round(v / 2) for v in boxes[0])  # half the size: the same place
+    assert boxes[4] == faces[4]  # framed differently
+    assert agreed_faces(images, [None] * 5) == [None] * 5
+
+
+def test_threads_keep_the_order_and_pass_errors_on():
+    assert in_threads(lambda a, b: 10 * a + b, range(5), range(5)) == [0, 11, 22, 33, 44]
+    with pytest.raises(ZeroDivisionError):
+        in_threads(lambda a: 1 // a, [1, 0, 2])
