@@ -20,6 +20,9 @@ photo that fits fewer patches than asked for repeats some. "Scene" is a word for
 of content are called content. Content and distortion terms are there where a batch has these labels.
 
 Published: nothing on portraits; the survey has no row for LIQE.
+
+Tiny, on the *simulation* (not PIQ23), 120 steps on 28 scenes, 39 CPU seconds, one seed: median SRCC .62 (mean .60) over
+12 unseen scenes, by the quality term alone.
 """
 
 import math
