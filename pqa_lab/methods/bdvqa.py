@@ -16,6 +16,9 @@ test crops are cut from. *Ours*: photos are first resized to a short side of ``t
 to 100 % of the area, resized to 384, show the photo at about that size in training; None cuts from the photo itself.
 
 Published: PIQ23 SRCC / PLCC / KRCC .849 / .866 / .667, challenge .393 / .575 / .333; 794 M parameters.
+
+Tiny, on the *simulation* (not PIQ23), 80 steps on 28 scenes, 44 CPU seconds, one seed: median SRCC .71 (mean .62) over
+12 unseen scenes.
 """
 
 from dataclasses import dataclass, field, replace
