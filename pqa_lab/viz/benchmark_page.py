@@ -92,7 +92,11 @@ def write_benchmark_page(out: str | os.PathLike[str], to: str | os.PathLike[str]
 def win_calibration(
     cells: pd.DataFrame, votes: pd.DataFrame, method: str = OURS
 ) -> tuple[dict[str, pd.DataFrame], dict[str, dict[str, float]]]:
-    """Curve and error of a method's chances of winning on new scenes, all seeds together; keys are parts."""
+    """Curve and error of a method's chances of winning on new scenes, all seeds together; keys are parts.
+
+    The challenge's scenes are scored by every seed, so their votes count once a seed: the interval, over scenes, knows
+    this; the error's ``floor`` takes them for different votes and is a little low there.
+    """
     curves, errors = {}, {}
     for part in CALIBRATED:
         chosen = cells[(cells["method"] == method) & (cells["part"] == part)].assign(image=lambda t: t["photo"])
@@ -112,9 +116,10 @@ def _about(facts: list[dict], world: World) -> list[str | pd.DataFrame]:
     versions = ", ".join(f"{name} {number}" for name, number in first["versions"].items())
     sets = "; ".join(", ".join(names) for names in DEVICE_FOLDS)
     trained = [fact["trained_on"]["photos"] for fact in facts]
+    threads = " or ".join(str(count) for count in sorted({fact["threads"] for fact in facts}))
     return [
         f"Command: python -m pqa_lab.evaluation.benchmark --out DIR --page DIR. {len(facts)} cells (method and seed), "
-        f"{times[0]} to {times[-1]}; {seconds / 60:.0f} CPU minutes of training on one thread each, "
+        f"{times[0]} to {times[-1]}; {seconds / 60:.0f} CPU minutes of training, {threads} thread(s) a run, "
         f"{'; '.join(sorted({fact['machine'] for fact in facts}))}. Versions: {versions}.",
         f"World: load_simulated(scenes={world.scenes}, images={world.images}, size={world.size}, seed={world.seed}) "
         f"and {world.challenge_scenes} scenes of shift='challenge'. Every run sees {world.photos} photos (with "
