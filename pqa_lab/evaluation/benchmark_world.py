@@ -42,7 +42,7 @@ class World:
     size: int = 256
     seed: int = 2024
     challenge_scenes: int = 40
-    photos: int = 8000
+    photos: int = 4800
 
 
 def load_world(world: World, progress: bool = True) -> datasets.Dataset:
