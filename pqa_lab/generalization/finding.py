@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm, t
 
 from pqa_lab.errors import InputError
-from pqa_lab.evaluation import interval, per_scene
+from pqa_lab.evaluation import per_scene, replicates
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -112,9 +113,8 @@ def contrast(
     whole = groups.astype(float)
     for a, b in pairs:
         whole = pd.concat([whole, (groups[a] - groups[b]).rename(minus(a, b))], axis=1)
-    values = whole.to_numpy(np.float64)  # (S, groups)
-    low, high = interval(values, "mean", RESAMPLES, level, seed)
-    low, high = (np.where((~np.isnan(values)).sum(0) > 1, bound, np.nan) for bound in (low, high))
+    draws = replicates(whole.to_numpy(), "mean", RESAMPLES, seed)  # (R, groups)
+    low, high = np.transpose([bounds(*column, level) for column in zip(draws.T, whole.notna().sum(), strict=True)])
     return pd.DataFrame(
         {
             "group": [str(name) for name in whole.columns],
@@ -126,6 +126,22 @@ def contrast(
             "is_difference": [False] * groups.shape[1] + [True] * len(pairs),
         }
     )
+
+
+def bounds(draws: np.ndarray, scenes: int, level: float = LEVEL) -> tuple[float, float]:
+    r"""Percentile interval of bootstrapped means of ``scenes`` values, widened for their small number.
+
+    .. math:: \alpha'/2 = \Phi\left(-\sqrt{n / (n - 1)}\; t_{1 - \alpha/2,\, n - 1}\right)
+
+    The plain percentiles of few scenes cover too little. This is Hesterberg's expanded percentile interval (The
+    American Statistician 69, 2015). Coverage of a mean of normal values where 95 % is meant, plain and expanded, in
+    1,000 worlds: 4 scenes 80 and 87 %, 5: 85 and 93, 9: 91 and 95, 12: 91 and 94, 40: 94 and 95. NaN below two scenes.
+    """
+    if scenes < 2 or np.isnan(draws).all():
+        return float("nan"), float("nan")
+    tail = norm.cdf(-np.sqrt(scenes / (scenes - 1)) * t.ppf((1 + level) / 2, scenes - 1))
+    low, high = np.nanquantile(draws, [tail, 1 - tail])
+    return float(low), float(high)
 
 
 def minus(a: Any, b: Any) -> str:
@@ -149,8 +165,8 @@ def verdict(row: pd.Series, down: str, up: str) -> str:
     if np.isnan(row["low"]):
         return f"{row['group']} cannot be judged: {row['scenes']:.0f} scenes have both"
     if not resolved(row):
-        return f"no effect is resolved: {row['group']} is {told(row)} and covers 0"
-    return f"{down if row['value'] < 0 else up}: {row['group']} is {told(row)}"
+        return f"no effect is resolved, as {row['group']} is {told(row)} and covers 0"
+    return f"{down if row['value'] < 0 else up}, as {row['group']} is {told(row)}"
 
 
 def uncounted(table: pd.DataFrame) -> str:

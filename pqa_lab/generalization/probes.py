@@ -100,7 +100,8 @@ def scene_confidence(frame: pd.DataFrame, sure: float = SURE) -> Finding:
     reading = (
         f"On new scenes, where every name is wrong, the mean confidence is {mean['new']:.2f} and {_percent(told_sure)} "
         f"of the photos are named with at least {sure:g}; on known scenes it is {mean['known']:.2f} with "
-        f"{_percent(row['named rightly', 'known'])} named rightly; {verdict(gap, *words)}"
+        f"{_percent(row['named rightly', 'known'])} named rightly, by chance {100 * _chance(frame[known]):.0f} %; "
+        f"{verdict(gap, *words)}"
     )
     if separation:
         reading += f"; confidence tells known from new with an area of {parts[3]['value'][0]:.2f} (chance 0.50)"
@@ -116,6 +117,12 @@ def scene_confidence(frame: pd.DataFrame, sure: float = SURE) -> Finding:
     table["group"] = table["what"] + ", " + table["group"]
     draw = {"axis": "probability or share, mean over scenes", "title": "How sure the model is of the scene"}
     return Finding(study, reading + uncounted(table.assign(undefined=0)) + ".", table, frame, draw)
+
+
+def _chance(known: pd.DataFrame) -> float:
+    """One over the number of scenes that a model knows."""
+    keys = [name for name in ("seed", "fold") if name in known.columns]
+    return float((1 / known.groupby(keys)["scene"].nunique()).mean())
 
 
 def _chance_of_condition(new: pd.DataFrame, condition: pd.Series) -> float:

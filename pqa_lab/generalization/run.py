@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import datasets
 import pandas as pd
@@ -100,6 +101,7 @@ def run_study(
     max_steps: int | None = STEPS,
     store: str | os.PathLike[str] | None = None,
     progress: bool = False,
+    overrides: dict[str, Any] | None = None,
 ) -> Finding:
     """Answer one question about generalization.
 
@@ -120,6 +122,8 @@ def run_study(
         Of each training; None is the method's whole recipe.
     store : path, optional
         Folder where finished trainings are kept and found again.
+    overrides : dict, optional
+        Words of the method's config that replace the preset's, such as ``{"scene_weight": 1.0}``.
 
     Returns
     -------
@@ -150,7 +154,9 @@ def run_study(
     frames = []
     for seed in seeds:
         for run in chosen.plan(data, seed):
-            frame = trained_scores(data, run.train, run.score, model, seed, max_steps, _folder(store), progress)
+            frame = trained_scores(
+                data, run.train, run.score, model, seed, max_steps, store and Path(store), progress, overrides
+            )
             frames.append(frame.assign(**run.notes))
     return chosen.analyse(pd.concat(frames, ignore_index=True))
 
@@ -163,6 +169,7 @@ def generalize(
     seeds: Sequence[int] = (0,),
     max_steps: int | None = STEPS,
     progress: bool = True,
+    overrides: dict[str, Any] | None = None,
 ) -> Finding:
     """What ``pqa-lab generalize`` does: `run_study`, and its results in ``out``.
 
@@ -178,12 +185,12 @@ def generalize(
     out = Path(out)
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; name a folder for the results.")
-    simulated = data is None or str(data).startswith("simulated")
     if isinstance(data, str):
         from pqa_lab.scenes import load_rows
 
         data = load_rows(data)
-    found = run_study(study, model, data, seeds, max_steps, out / "trainings", progress)
+    found = run_study(study, model, data, seeds, max_steps, out / "trainings", progress, overrides)
+    simulated = "truth" in found.scores.columns  # only a made world knows it
     folder = out / study
     folder.mkdir(parents=True, exist_ok=True)
     kept = found.scores
@@ -192,6 +199,7 @@ def generalize(
     if "image" not in kept.columns:
         kept = kept.assign(image=range(len(kept)))
     about = {"study": study, "reading": found.reading, "max_steps": max_steps, "simulated": simulated}
+    about |= {"overrides": overrides} if overrides else {}
     _save(kept, folder / "scores.parquet", about)
     note = " Simulated scenes: not a result on PIQ23." if simulated else ""
     for name, text in (
@@ -216,10 +224,6 @@ def _page(found: Finding, note: str) -> str:
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{title}</title><h1>{title}</h1><p>{escape(found.reading + note)}</p>{body}</html>"
     )
-
-
-def _folder(store: str | os.PathLike[str] | None) -> Path | None:
-    return None if store is None else Path(store)
 
 
 def _save(frame: pd.DataFrame, path: Path, about: dict) -> None:

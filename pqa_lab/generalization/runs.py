@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import datasets
 import numpy as np
@@ -41,6 +42,7 @@ def trained_scores(
     max_steps: int | None = STEPS,
     store: Path | None = None,
     progress: bool = False,
+    overrides: dict[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Train the tiny preset of a method on some rows and score others.
 
@@ -54,6 +56,8 @@ def trained_scores(
     store : path, optional
         Folder of finished trainings. One that was made with the same method, steps, seed, images and labels is read
         back; it is written aside and then renamed, so there is never half of one.
+    overrides : dict, optional
+        Words of the method's config that replace the preset's, such as ``{"scene_weight": 1.0}``.
 
     Returns
     -------
@@ -62,6 +66,8 @@ def trained_scores(
     """
     train, score = [int(i) for i in train], [int(i) for i in score]
     about = {"method": method, "seed": seed, "max_steps": max_steps, "train": train, "score": score}
+    overrides = dict(overrides or {})
+    about |= {"overrides": overrides} if overrides else {}
     key = hashlib.sha256(json.dumps([about, _fingerprint(rows)]).encode()).hexdigest()[:16]
     kept = None if store is None else Path(store) / f"{method}-{key}.parquet"
     if kept is not None and kept.is_file():
@@ -71,10 +77,10 @@ def trained_scores(
     scenes = scene_names(known)
     torch.manual_seed(seed)
     cls = METHODS[method]
-    model = cls.tiny()
+    model = cls.tiny(**overrides)
     if hasattr(model.config, "scenes") and model.config.scenes != len(scenes):
         torch.manual_seed(seed)
-        model = cls.tiny(scenes=len(scenes))
+        model = cls.tiny(**{"scenes": len(scenes)} | overrides)
     # A batch cannot hold more different scenes than there are.
     recipe = dataclasses.replace(model.recipe, scenes_per_batch=min(model.recipe.scenes_per_batch, len(scenes)))
     fit(model, known, recipe=recipe, seed=seed, max_steps=max_steps, progress=progress, device="cpu")
@@ -82,7 +88,7 @@ def trained_scores(
     frame["image"] = np.asarray(score)[frame["image"]]
     frame["in_training"] = frame["image"].isin(train)
     if kept is not None:
-        save_evaluation(frame, kept, max_steps=max_steps, train_images=len(train), train_scenes=scenes)
+        save_evaluation(frame, kept, max_steps=max_steps, overrides=overrides, train_scenes=scenes)
     return frame
 
 

@@ -17,6 +17,7 @@ from pqa_lab.generalization.finding import (
     LEVEL,
     RESAMPLES,
     Finding,
+    bounds,
     contrast,
     need,
     numbered,
@@ -299,12 +300,13 @@ def face_size(frame: pd.DataFrame) -> Finding:
     summary["face_share"] = [table["face_share"][third == name].median() for name in names]
     summary["error"] = [table["error"][third == name].mean() for name in names]
     draws = replicates(groups.to_numpy(), "mean", RESAMPLES)
-    gap = draws[:, 0] - draws[:, 2]
+    # Two groups of scenes, not pairs: as few degrees of freedom as the smaller one has.
+    low_gap, high_gap = bounds(draws[:, 0] - draws[:, 2], int(summary["scenes"].iloc[[0, 2]].min()))
     difference = {
         "group": "small faces − large faces",
         "value": summary["value"][0] - summary["value"][2],
-        "low": np.nanquantile(gap, 0.025),
-        "high": np.nanquantile(gap, 0.975),
+        "low": low_gap,
+        "high": high_gap,
         "scenes": int(summary["scenes"][0] + summary["scenes"][2]),
         "undefined": 0,
         "is_difference": True,

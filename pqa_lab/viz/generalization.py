@@ -26,8 +26,18 @@ def study_figure(finding: Finding) -> go.Figure:
         figure = _scatter(finding.table, draw["x"], draw["y"], draw["axis"])
     else:
         figure = _intervals(finding.table, draw["axis"])
-    figure.update_layout(template=TEMPLATE, title=draw["title"], meta={"text": finding.reading})
+    title = draw["title"] + _who(finding.scores)
+    figure.update_layout(template=TEMPLATE, title=title, meta={"text": finding.reading}, margin={"t": 60})
     return figure
+
+
+def _who(scores: pd.DataFrame) -> str:
+    """``: hyperiqa, 3 seeds`` where the scores say it."""
+    if "method" not in scores.columns:
+        return ""
+    seeds = scores["seed"].nunique() if "seed" in scores.columns else 0
+    methods = sorted({str(name).split(",")[0] for name in scores["method"]})  # a saved one also names the fold
+    return f": {', '.join(methods)}" + (f", {seeds} seed{'s' if seeds > 1 else ''}" if seeds else "")
 
 
 def _intervals(table: pd.DataFrame, axis: str) -> go.Figure:

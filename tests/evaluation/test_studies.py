@@ -9,7 +9,7 @@ from scipy import stats
 
 from pqa_lab import generalization
 from pqa_lab.errors import InputError
-from pqa_lab.evaluation import load_evaluation, save_evaluation
+from pqa_lab.evaluation import load_evaluation, replicates, save_evaluation
 from pqa_lab.generalization import finding
 from pqa_lab.generalization.pairs import probe_quality, probe_scene, ridge, same_scene_pairs, srcc_at
 
@@ -74,6 +74,25 @@ def test_without_an_effect_the_interval_covers_zero():
         f.reading for f in (generalization.known_and_new(known_new(s)) for s in range(9)) if "no effect" in f.reading
     )
     assert "covers 0" in reading
+
+
+@pytest.mark.parametrize("scenes, least", [(5, 0.90), (12, 0.925)])
+def test_the_interval_of_a_few_scenes_covers_more_than_plain_percentiles(scenes, least):
+    rng, inside, plain = np.random.default_rng(0), [], []
+    for _ in range(400):
+        draws = replicates(rng.normal(size=(scenes, 1)), "mean", 1000)[:, 0]
+        for found, (low, high) in (
+            (inside, finding.bounds(draws, scenes)),
+            (plain, np.quantile(draws, [0.025, 0.975])),
+        ):
+            found.append(low <= 0 <= high)
+    assert np.mean(inside) > least > np.mean(plain), (np.mean(inside), np.mean(plain))
+
+
+def test_one_scene_has_no_interval():
+    row = finding.contrast(pd.DataFrame({"a": [1.0, np.nan]})).iloc[0]
+    assert np.isnan([row["low"], row["high"]]).all()
+    assert row["undefined"] == 1
 
 
 def test_seeds_are_averaged_inside_scenes_and_undefined_scenes_are_counted():
