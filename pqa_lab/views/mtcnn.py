@@ -16,6 +16,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils import skip_init
 from torchvision.ops import nms, roi_align
 
 from pqa_lab.errors import InputError
@@ -152,11 +153,12 @@ def _arrays(name: str) -> list[Tensor]:
 
 def _filled(weight: Tensor, bias: Tensor) -> nn.Module:
     """A convolution from (kh, kw, in, out), or a linear layer from (in, out), with its bias."""
+    # skip_init: the first face of a process must not draw from the generator that a training counts on.
     if weight.ndim == 4:
-        layer = nn.Conv2d(weight.shape[2], weight.shape[3], tuple(weight.shape[:2]))
+        layer = skip_init(nn.Conv2d, weight.shape[2], weight.shape[3], tuple(weight.shape[:2]))
         weight = weight.permute(3, 2, 0, 1)
     else:
-        layer = nn.Linear(*weight.shape)
+        layer = skip_init(nn.Linear, *weight.shape)
         weight = weight.T
     layer.weight.data, layer.bias.data = weight.contiguous(), bias
     return layer

@@ -221,3 +221,14 @@ def test_threads_keep_the_order_and_pass_errors_on():
     assert in_threads(lambda a, b: 10 * a + b, range(5), range(5)) == [0, 11, 22, 33, 44]
     with pytest.raises(ZeroDivisionError):
         in_threads(lambda a: 1 // a, [1, 0, 2])
+
+
+def test_the_first_face_of_a_process_leaves_the_random_numbers_alone():
+    import torch
+
+    from pqa_lab.views.mtcnn import Mtcnn
+
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    Mtcnn()(np.full((64, 64, 3), 120, np.uint8))
+    assert torch.equal(before, torch.get_rng_state())
