@@ -11,6 +11,7 @@ _WHERE = {
     "scorers": ["challenge_like"],
     "crop": ["CropView", "crop_viewer"],
     "bench": ["CameraBench", "camera_bench"],
+    "attention": ["AttentionView", "attention_viewer"],
 }
 _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 __all__ = sorted(_MODULE)

@@ -7,6 +7,7 @@ from io import BytesIO
 from math import ceil
 from typing import Any
 
+import matplotlib
 import numpy as np
 import plotly.graph_objects as go
 from PIL import Image, ImageDraw
@@ -75,6 +76,16 @@ def sheet(pictures: Sequence[np.ndarray], side: int = 520, columns: int | None =
         top, left = k // columns * (height + GAP), k % columns * (width + GAP)
         made[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
     return made
+
+
+def overlay(photo: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Values (h, w) as light over a grey copy of the photo, from their 1st to their 99th percentile."""
+    low, high = np.percentile(values, [1, 99])
+    share = np.clip((values - low) / max(high - low, 1e-12), 0, 1).astype(np.float32)
+    share = np.asarray(Image.fromarray(share).resize(photo.shape[1::-1], Image.Resampling.BICUBIC)).clip(0, 1)
+    grey = photo.mean(axis=2, keepdims=True)
+    colour = 255 * matplotlib.colormaps["cividis"](share)[..., :3]
+    return np.round(0.4 * grey + 0.6 * colour).astype(np.uint8)
 
 
 def row_html(pictures: Mapping[str, np.ndarray], words: str, width: int = 340) -> str:
