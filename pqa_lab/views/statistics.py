@@ -5,8 +5,10 @@ luminance (MSCN) is the classic one (Ruderman, "The statistics of natural images
 "No-reference image quality assessment in the spatial domain", IEEE TIP 2012); the spread of energy over scales tells
 blur from noise; block edges tell compression; the chromaticity of skin and of near-grey pixels tells a colour cast.
 
-Fine structure is measured on a native-resolution crop around the face, since scaling a photo down hides its noise and
-its blur; exposure and colour are measured on a thumbnail.
+Fine structure is measured on the photo at the size of a window on the screen, so that it means the same whatever the
+camera's resolution (a ranker trained on 256 to 512 pixels ordered groups of 1,400 pixels with a mean SRCC of 0.78 by
+native pixels, and of 0.91 so); the blocks of compression on native pixels around the face, since scaling hides them;
+exposure and colour on a thumbnail.
 """
 
 from collections.abc import Iterator
@@ -15,9 +17,11 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import uniform_filter
 
+from pqa_lab.scenes.photo import load_photo
 from pqa_lab.views.faces import detect_face
 
-CROP = 768  # pixels: side of the native crop on which fine structure is measured
+SIDE = 640  # pixels: longest side of the copy on which fine structure is measured
+CROP = 768  # pixels: side of the native crop on which blocks are looked for
 THUMB = 192
 SMALLEST = 48  # pixels: a thumbnail below this is enlarged
 LUMA = np.float32([0.299, 0.587, 0.114])
@@ -58,9 +62,8 @@ def statistic_names() -> list[str]:
 
 def measure(photo: np.ndarray, face: tuple | None) -> Iterator[tuple[str, float]]:
     """Names and values, one after the other."""
-    crop = native_crop(photo, face)
-    yield from fine_structure(crop.astype(np.float32) / 255)
-    yield from blockiness(crop.astype(np.float32) @ LUMA / 255)
+    yield from fine_structure(load_photo(photo, max_side=SIDE).astype(np.float32) / 255)
+    yield from blockiness(native_crop(photo, face).astype(np.float32) @ LUMA / 255)
     yield from exposure_and_colour(photo, face)
 
 
@@ -82,9 +85,10 @@ def halve(image: np.ndarray) -> np.ndarray:
     return (image[::2, ::2] + image[1::2, ::2] + image[::2, 1::2] + image[1::2, 1::2]) / 4
 
 
-def fine_structure(crop: np.ndarray) -> Iterator[tuple[str, float]]:
-    """Multi-scale statistics of a crop (H, W, 3) in [0, 1]."""
-    channels = np.stack([crop @ LUMA, crop[..., 2] - crop @ LUMA, crop[..., 0] - crop @ LUMA])  # Y, B - Y, R - Y
+def fine_structure(photo: np.ndarray) -> Iterator[tuple[str, float]]:
+    """Multi-scale statistics of a photo (H, W, 3) in [0, 1]."""
+    luma = photo @ LUMA
+    channels = np.stack([luma, photo[..., 2] - luma, photo[..., 0] - luma])  # Y, B - Y, R - Y
     energies = []
     for scale in (1, 2, 4):
         y = channels[0]

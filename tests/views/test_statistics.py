@@ -68,3 +68,12 @@ def test_the_crop_is_native_pixels_on_the_grid_of_jpeg():
         np.array_equal(photo[8 * r : 8 * r + 768, 8 * c : 8 * c + 768], crop)
         for r, c in zip(rows, columns, strict=True)
     )
+
+
+def test_structure_means_the_same_at_any_resolution():
+    window = Image.fromarray(astronaut()).resize((640, 640), Image.Resampling.BICUBIC)
+    large = np.asarray(window.resize((1600, 1600), Image.Resampling.BICUBIC))
+    of_window, of_large = named(np.asarray(window)), named(large, tuple(2.5 * 1.25 * v for v in FACE))
+    structure = [name for name in of_window if name.startswith(("s1", "s2", "s4", "energy"))]
+    assert len(structure) > 60
+    assert np.median([abs(of_window[name] - of_large[name]) for name in structure]) < 0.1
