@@ -31,7 +31,10 @@ HERE = Path(__file__).parent
 KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
 LARGEST = 200_000  # bytes of a committed notebook
 STATIC = ("image/png", "image/jpeg", "image/svg+xml", "text/markdown", "text/plain")
-PLOTLY = "application/vnd.plotly.v1+json"
+PLOTLY, WIDGET = (
+    "application/vnd.plotly.v1+json",
+    "application/vnd.jupyter.widget-view+json",
+)
 COLAB = """\
 # On Colab this installs pqa_lab where it is missing; anywhere else it does nothing.
 import importlib.util
@@ -75,7 +78,7 @@ def solved(code: str) -> str:
 def _without_marks(code: str) -> str:
     if "# solution" in code:
         raise SystemExit(f"A '# solution' mark stands where it blanks nothing:\n{code}")
-    return code
+    return re.sub(r"  # fmt: skip$", "", code, flags=re.MULTILINE)
 
 
 def generate(source: Path) -> dict[Path, nbformat.NotebookNode]:
@@ -123,11 +126,20 @@ def execute(page: nbformat.NotebookNode, folder: Path, path: str = "", fast: boo
     from nbclient import NotebookClient
 
     path = os.pathsep.join(filter(None, [path, str(HERE.parent), os.environ.get("PYTHONPATH")]))
-    env = {**os.environ, "PYTHONPATH": path, "PQA_LAB_FAST": str(int(fast)), "OMP_NUM_THREADS": "1"}
+    env = {
+        **os.environ,
+        "PYTHONPATH": path,
+        "PQA_LAB_FAST": str(int(fast)),
+        "OMP_NUM_THREADS": "1",
+    }
     env |= {"HF_HUB_OFFLINE": "1", "PYTHONWARNINGS": "ignore"}
     page, metadata = copy.deepcopy(page), page.metadata
     client = NotebookClient(page, timeout=900, kernel_name="python3", store_widget_state=False)
-    finished, took, started = threading.Event(), {"cpu": 0.0, "memory": 0.0}, time.monotonic()
+    finished, took, started = (
+        threading.Event(),
+        {"cpu": 0.0, "memory": 0.0},
+        time.monotonic(),
+    )
     watcher = threading.Thread(target=_watch, args=(client, finished, took))
     watcher.start()
     try:
@@ -173,11 +185,14 @@ def prune(page: nbformat.NotebookNode, draw=None) -> nbformat.NotebookNode:
             data = output.data
             figure = data.get(PLOTLY)
             alt = data.get("text/plain", "")
-            if "text/html" in data and len(alt) > 2000:  # the bare repr of an object that shows itself as HTML
+            if ("text/html" in data and len(alt) > 2000) or (WIDGET in data and "(" in alt):  # a bare repr
                 data["text/plain"] = alt = "(shown where the notebook runs)"
             still = next((mime for mime in STATIC if mime in data), None)
             if figure is not None and draw is not None:
                 kept.append(_display({"image/png": draw(figure), "text/plain": alt.split("\n\n")[0]}))
+                words, _, numbers = data.get("text/markdown", "").partition("\n\n")
+                folded = f"\n\n<details><summary>The numbers</summary>\n\n{numbers}\n\n</details>" if numbers else ""
+                data["text/markdown"] = words + folded
             # One type an output: of several, code hosts would choose words before the picture.
             if still is not None:
                 kept.append(_display({still: data[still]} | ({"text/plain": alt} if still != "text/markdown" else {})))
@@ -214,7 +229,10 @@ def painter():
             size = {"format": "png", "width": figure["layout"].get("width") or 720}
             size["height"] = figure["layout"].get("height") or 400
             url = tab.evaluate("([figure, size]) => Plotly.toImage(figure, size)", [figure, size])
-            image, out = Image.open(BytesIO(b64decode(url.split(",")[1]))).convert("RGB"), BytesIO()
+            image, out = (
+                Image.open(BytesIO(b64decode(url.split(",")[1]))).convert("RGB"),
+                BytesIO(),
+            )
             image.quantize(48).save(out, "PNG", optimize=True)
             return b64encode(out.getvalue()).decode()
 

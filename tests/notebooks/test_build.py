@@ -114,8 +114,11 @@ def test_a_changed_source_and_a_lost_output_are_noticed(pages, tmp_path, monkeyp
 def test_outputs_become_static():
     page = nbformat.v4.new_notebook()
     cell = nbformat.v4.new_code_cell("show(figure)")
-    figure = {"application/vnd.plotly.v1+json": {"data": [], "layout": {}}, "text/markdown": "*Figure.* A line."}
-    widget = {"application/vnd.jupyter.widget-view+json": {"model_id": "x"}, "text/plain": "Slider"}
+    figure = {
+        "application/vnd.plotly.v1+json": {"data": [], "layout": {}},
+        "text/markdown": "*Figure.* A line.\n\n| x |",
+    }
+    widget = {"application/vnd.jupyter.widget-view+json": {"model_id": "x"}, "text/plain": "Slider(value=3)"}
     cell.outputs = [
         nbformat.v4.new_output("stream", name="stdout", text="a"),
         nbformat.v4.new_output("stream", name="stderr", text="Warning"),
@@ -131,12 +134,14 @@ def test_outputs_become_static():
     assert found.outputs[0].text == "ab"
     assert [dict(output.data) for output in found.outputs[1:]] == [
         {"image/png": "cGljdHVyZQ==", "text/plain": "Figure. A line."},
-        {"text/markdown": "*Figure.* A line."},
-        {"text/plain": "Slider"},
+        {"text/markdown": "*Figure.* A line.\n\n<details><summary>The numbers</summary>\n\n| x |\n\n</details>"},
+        {"text/plain": "(shown where the notebook runs)"},
         {"text/plain": "(shown where the notebook runs)"},
     ]
     without = build.prune(page).cells[0]  # no Chromium: words remain
-    assert {"text/markdown": "*Figure.* A line."} in [dict(output.get("data", {})) for output in without.outputs]
+    assert {"text/markdown": "*Figure.* A line.\n\n| x |"} in [
+        dict(output.get("data", {})) for output in without.outputs
+    ]
 
 
 def test_no_notebook_without_a_source():
