@@ -12,6 +12,7 @@ _WHERE = {
     "crop": ["CropView", "crop_viewer"],
     "bench": ["CameraBench", "camera_bench"],
     "attention": ["AttentionView", "attention_viewer"],
+    "split": ["SceneSplit", "scene_split_explorer", "toy_scenes"],
 }
 _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 __all__ = sorted(_MODULE)
