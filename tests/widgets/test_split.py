@@ -1,4 +1,4 @@
-"""The scene split: retrained ridge against least squares on an augmented matrix, SRCC against scipy, what carries over, clicks."""
+"""The scene split: the ridge against plain least squares, SRCC against scipy, what carries over, clicks."""
 
 import numpy as np
 import pandas as pd
