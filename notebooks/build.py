@@ -156,8 +156,8 @@ def _watch(client, finished: threading.Event, took: dict[str, float]) -> None:
     import psutil
 
     while not finished.wait(0.1):
-        with contextlib.suppress(psutil.Error, AttributeError):  # not started yet, or gone
-            kernel = psutil.Process(client.km.provisioner.pid)
+        with contextlib.suppress(psutil.Error, AttributeError, ValueError):  # not started yet, or gone
+            kernel = psutil.Process(int(client.km.provisioner.pid or -1))  # None would mean this process
             family = [kernel, *kernel.children(recursive=True)]
             took["memory"] = max(took["memory"], sum(process.memory_info().rss for process in family) / 2**30)
             took["cpu"] = max(took["cpu"], sum(sum(process.cpu_times()[:4]) for process in family))
