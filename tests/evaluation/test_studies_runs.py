@@ -196,6 +196,17 @@ def test_generalize_trains_once_saves_everything_and_goes_on(tmp_path, monkeypat
 
 
 @pytest.mark.training
+@pytest.mark.parametrize("study", ["devices", "people", "conditions", "size"])
+def test_studies_that_train_are_saved_and_read_back(study, tmp_path):
+    call = {"out": tmp_path, "max_steps": 1, "progress": False}
+    found = generalization.generalize(study, "hyperiqa", noisy_rows(9, 8), **call)
+    again = generalization.run_study(study, tmp_path / study / "scores.parquet")
+    pd.testing.assert_frame_equal(again.table, found.table)
+    assert found.table["scenes"].max() > 1
+    assert found.table["is_difference"].any()
+
+
+@pytest.mark.training
 def test_confidence_needs_a_method_that_names_scenes(tmp_path):
     rows = noisy_rows(4, 6)
     found = generalization.run_study("confidence", data=rows, max_steps=2)
