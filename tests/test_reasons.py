@@ -55,15 +55,15 @@ def test_a_fault_is_what_is_named_first(portrait):
 
 
 MERIT = {
-    "blur": "crisp",
-    "motion": "crisp",
+    "blur": "crisp|texture|no fault",
+    "motion": "crisp|texture|no fault",
     "smear": "texture|crisp",
     "noise": "less noise|least noise",
     "grain": "colour noise",
     "under": "stops brighter",
     "over": "burnt",
     "compression": "compression|texture|crisp",
-    "haze": "blacks",
+    "haze": "blacks|no fault",
 }
 
 
