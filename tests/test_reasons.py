@@ -55,8 +55,8 @@ def test_a_fault_is_what_is_named_first(portrait):
 
 
 MERIT = {
-    "blur": "crisp|texture|no fault",
-    "motion": "crisp|texture|no fault",
+    "blur": "crisp|texture",
+    "motion": "crisp|texture",
     "smear": "texture|crisp",
     "noise": "less noise|least noise",
     "grain": "colour noise",
