@@ -90,10 +90,16 @@ photos(
 crop_viewer()
 
 # %% [markdown]
-# If you see no widget above (GitHub, PDF): the photo with what is taken outlined, above what the network gets.
+# If you see no widget above (GitHub, PDF): the photo with what is taken outlined, and beside it what the network gets.
 
 # %%
-CropView().static()
+twins = [CropView(kind=kind) for kind in ("fragments (RQ-Net)", "five crops (PQE, BDVQA)")]
+photos(
+    [shown for twin in twins for shown in twin.pictures().values()],
+    ["fragments: taken", "fragments: seen", "five crops: taken", "five crops: seen"],
+    alt="Outlines of 49 small patches spread over a portrait, and their mosaic; outlines of four "
+    "corners and the middle, and these five crops.",
+)
 
 # %% [markdown]
 # **Predict.** How much of this photo's area do RQ-Net's fragments show: about 10 %, 40 %, or all of it? And of its

@@ -49,7 +49,7 @@ lesson = setup(seed=0, torch=True)
 torch.set_default_dtype(torch.float64)
 
 # %% [markdown]
-# ## 1 · Three judges, three winners
+# ## 1 · Judges disagree
 #
 # Five photos of one scene, with JODs. Three models predict:
 #
@@ -92,7 +92,7 @@ assert table.fidelity["Shifted"] > 0.01
 # SRCC: all its ranks are tied.) The third column gives the winner exactly 0, the fourth does not.
 #
 # **Explain.** L1 sees a shift; the challenge does not. The scale-shift-invariant loss (Eq. 1-2) is blind to exactly what
-# the correlation is blind to. The fidelity loss (Eq. 4-6) ignores the shift, too, but asks for *certainty*: photos 0.1
+# Pearson's correlation is blind to. The fidelity loss (Eq. 4-6) ignores the shift, too, but asks for *certainty*: photos 0.1
 # apart are in the right order, yet that leaves a chance of the wrong answer.
 #
 # ## 2 · Move the predictions
