@@ -43,7 +43,11 @@ lesson = setup(seed=0)
 group = sample_group("an astronaut, six phones")
 images = [image for image, _ in group]
 names = [name for _, name in group]
-photos(images, names, alt="One portrait six times: sharp, soft, noisy, dark, smeared, and in blocks of compression.")
+photos(
+    images,
+    names,
+    alt="One portrait six times: sharp, soft, noisy, dark, smeared, and in blocks of compression.",
+)
 
 # %% [markdown]
 # **Predict.** Put the six in order, best first, before you run the next cell. Which is second? Which is last?
@@ -78,7 +82,9 @@ assert ranking.photos[0].path == "phone A (clean)"
 
 # %%
 for difference in (0, 0.5, 1, 2, 3):
-    print(f"{difference:3} JOD apart: {ndtr(difference / SIGMA):.0%} prefer the better photo")
+    print(
+        f"{difference:3} JOD apart: {ndtr(difference / SIGMA):.0%} prefer the better photo"
+    )
 
 assert abs(ndtr(1 / SIGMA) - 0.75) < 1e-4
 
@@ -116,7 +122,12 @@ def jods_apart(chance):
 # %%
 with check(1):
     near(jods_apart(0.5), 0, "the difference at a coin toss")
-    near(jods_apart(0.75), 1, "the difference at 75 %", hint="One JOD is defined as 75 %: did you multiply by SIGMA?")
+    near(
+        jods_apart(0.75),
+        1,
+        "the difference at 75 %",
+        hint="One JOD is defined as 75 %: did you multiply by SIGMA?",
+    )
     near(jods_apart(0.9), 1.9, "the difference at 90 %")
 
 # %% [markdown]
@@ -165,7 +176,11 @@ original, copy = place[names[0]], place["copy"]
 
 with check(2):
     near(chance_against_itself, twice.win[original, copy], "the chance against its copy")
-    near(score_difference, twice.photos[original].score - twice.photos[copy].score, "the difference of the scores")
+    near(
+        score_difference,
+        twice.photos[original].score - twice.photos[copy].score,
+        "the difference of the scores",
+    )
 
 # %% [markdown]
 # ### Exercise 3 · Same phones, another portrait (●●○, 4 min)
@@ -182,15 +197,27 @@ with check(2):
 # %%
 # solution
 admiral = sample_group("an admiral, six phones")
-second_ranking = pqa_lab.rank([image for image, _ in admiral], names=[name for _, name in admiral])
+second_ranking = pqa_lab.rank(
+    [image for image, _ in admiral], names=[name for _, name in admiral]
+)
 order = [photo.path for photo in second_ranking.photos]
 winner = order[0]  # solution
 same_order = order == [photo.path for photo in ranking.photos]  # solution
 
 # %%
 with check(3):
-    same(winner, "phone A (clean)", "winner", hint="It is the path of the first photo of the ranking.")
-    same(same_order, False, "same_order", hint="Compare the two lists of names; places behind the winner change.")
+    same(
+        winner,
+        "phone A (clean)",
+        "winner",
+        hint="It is the path of the first photo of the ranking.",
+    )
+    same(
+        same_order,
+        False,
+        "same_order",
+        hint="Compare the two lists of names; places behind the winner change.",
+    )
 
 # %% [markdown]
 # The winner is the same and the order behind it is not, although the phones are: a phone has no quality of its own. A
