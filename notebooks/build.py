@@ -13,6 +13,7 @@
 """
 
 import argparse
+import ast
 import contextlib
 import copy
 import os
@@ -248,8 +249,8 @@ def sources_of(page: nbformat.NotebookNode) -> list[tuple]:
 
 
 def code_of(page: nbformat.NotebookNode) -> list[str]:
-    """What outputs depend on."""
-    return [cell.source for cell in page.cells if cell.cell_type == "code"]
+    """What outputs depend on: the code without its layout."""
+    return [ast.unparse(ast.parse(cell.source)) for cell in page.cells if cell.cell_type == "code"]
 
 
 def unrun(page: nbformat.NotebookNode) -> bool:

@@ -149,3 +149,11 @@ def test_no_notebook_without_a_source():
     for folder in (build.HERE, build.HERE / "solutions"):
         assert {path.stem for path in folder.glob("*.ipynb")} == stems
         assert all(read(path).cells for path in folder.glob("*.ipynb"))
+
+
+def test_layout_alone_keeps_outputs():
+    a, b, c = nbformat.v4.new_notebook(), nbformat.v4.new_notebook(), nbformat.v4.new_notebook()
+    a.cells = [nbformat.v4.new_code_cell("f(1,  2)  # why"), nbformat.v4.new_markdown_cell("words")]
+    b.cells = [nbformat.v4.new_code_cell("f(\n    1,\n    2,\n)"), nbformat.v4.new_markdown_cell("other words")]
+    c.cells = [nbformat.v4.new_code_cell("f(1, 3)")]
+    assert build.code_of(a) == build.code_of(b) != build.code_of(c)
