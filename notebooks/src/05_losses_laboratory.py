@@ -21,7 +21,7 @@
 # | **You will be able to** | read Eq. 1 to 6 of the survey; say what each loss is blind to, and when blindness is what you want |
 # | **You need** | [lesson 00](00_rank_a_scene_group.ipynb) (the JOD); a little PyTorch (tensors, `backward`) |
 # | **Time** | 45 minutes with the exercises; 20 s to run on two cores |
-# | **Memory** | about 0.9 GB; no GPU, no network |
+# | **Memory** | about 1 GB; no GPU, no network |
 
 # %%
 import numpy as np
@@ -260,6 +260,15 @@ differences = np.linspace(-8, 4, 61)
 pulls = {
     name: np.array([pull(loss, d) for d in differences]) for name, loss in of_pair.items()
 }
+wrong = {name: values[0] for name, values in pulls.items()}
+assert max(wrong, key=wrong.get) == "merged MSE + rank (Eq. 3)"
+assert min(wrong, key=wrong.get) == "fidelity (Eq. 6)"
+assert wrong["fidelity (Eq. 6)"] < 1e-3 < wrong["Huber, 0.2"] < wrong["pairwise logistic"]
+exact = {name: pull(loss, 1.000001) for name, loss in of_pair.items()}
+assert max(abs(exact[name]) for name in ("merged MSE + rank (Eq. 3)", "Huber, 0.2")) < 1e-5
+assert min(exact["fidelity (Eq. 6)"], exact["pairwise logistic"]) > 0.05
+
+# %%
 figure = go.Figure()
 for k, (name, values) in enumerate(pulls.items()):
     shape = marker(k) | {"size": 6, "maxdisplayed": 12}
@@ -279,13 +288,6 @@ figure.update_yaxes(
 figure.update_xaxes(title="predicted difference (true: +1 JOD)")
 figure.update_layout(template="plotly_white", height=380, margin={"t": 20})
 
-wrong = {name: values[0] for name, values in pulls.items()}
-assert max(wrong, key=wrong.get) == "merged MSE + rank (Eq. 3)"
-assert min(wrong, key=wrong.get) == "fidelity (Eq. 6)"
-assert wrong["fidelity (Eq. 6)"] < 1e-3 < wrong["Huber, 0.2"] < wrong["pairwise logistic"]
-exact = {name: pull(loss, 1.000001) for name, loss in of_pair.items()}
-assert max(abs(exact[name]) for name in ("merged MSE + rank (Eq. 3)", "Huber, 0.2")) < 1e-5
-assert min(exact["fidelity (Eq. 6)"], exact["pairwise logistic"]) > 0.05
 show(
     figure,
     "Squared error pulls in proportion to the error, Huber and logistic with a constant force, fidelity with almost "
