@@ -290,7 +290,7 @@ matrix = pd.DataFrame(np.nan, index=order, columns=order)
 for row in pairs.itertuples():
     matrix.loc[row.first, row.second] = row.p
 words = [
-    ["" if np.isnan(p) else f"{p:.3f}" if p < 0.1 else f"{p:.2f}" for p in row]
+    ["" if np.isnan(p) else "<.001" if p < 0.001 else f"{p:.2g}" for p in row]
     for row in matrix.to_numpy()
 ]
 heat = go.Heatmap(
