@@ -127,7 +127,7 @@ def asked_rows(rows: datasets.Dataset, seed: int) -> tuple[np.ndarray, np.ndarra
     _, parts = deal(rows, seed % FOLDS)
     known = np.concatenate([parts["known"], parts["new_device"]])
     new = np.concatenate([parts["new_scene"], parts["new_scene_all"]])
-    chosen = np.sort(np.concatenate([known, new]))
+    chosen = np.unique(np.concatenate([known, new]))  # the held-out photos of a new scene are among all of its photos
     return chosen, np.isin(chosen, known)
 
 
