@@ -246,7 +246,7 @@ def _seeds(row: dict) -> str:
 
 
 def _write_markdown(path: Path, title: str, sections: list[tuple[str, list]]) -> None:
-    lines = [f"# {title}"]
+    lines, figures = [f"# {title}"], 0
     for heading, parts in sections:
         lines.append(f"## {heading}")
         for part in parts:
@@ -255,6 +255,9 @@ def _write_markdown(path: Path, title: str, sections: list[tuple[str, list]]) ->
             elif isinstance(part, pd.DataFrame):
                 lines.append(_markdown(part))
             else:
+                figures += 1
+                picture = path.with_name(f"benchmark_{figures}.png")  # where somebody has laid one beside the page
+                lines += [f"![{caption(part)}]({picture.name})"] if picture.exists() else []
                 lines.append(f"*Figure (benchmark.html).* {caption(part)}")
     aside = path.with_name(path.name + ".part")
     aside.write_text("\n\n".join(lines) + "\n", encoding="utf-8")
