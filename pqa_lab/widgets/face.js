@@ -30,7 +30,10 @@ function plotly(model) {
 // JupyterLab would take keys pressed on a slider for its own, and ipywidgets gives a slider's handle no name.
 function guard(box) {
   if (!box) return;
-  box.setAttribute("data-lm-suppress-shortcuts", "true");
+  // On each element that takes the focus: JupyterLab looks no further than the first one that its selector matches.
+  for (const aim of box.querySelectorAll("button, select, input, [tabindex], [contenteditable]")) {
+    aim.setAttribute("data-lm-suppress-shortcuts", "true");
+  }
   for (const row of box.querySelectorAll(".widget-inline-hbox")) {
     const name = row.querySelector(".widget-label")?.textContent;
     const aim = row.querySelector("[role=slider], select, input:not([type=checkbox])");
