@@ -76,6 +76,8 @@ drawing(
             ("block", "score"),
             ("block", "scene"),
         ],
+        width=120,
+        gap=24,
     ),
     alt="MoNet: four depths of a ViT go to five attention modules side by side, each forms an opinion; one more module "
     "merges them; a transformer block and convolutions read off the score and the scene.",
@@ -154,6 +156,7 @@ assert published["one opinion"].shape == (
 
 
 # %%
+@torch.no_grad()
 def one_head(attention, x):
     """x + softmax(q k' / sqrt(d)) v: (B, T, d) -> (B, T, d)."""
     # solution
@@ -163,11 +166,11 @@ def one_head(attention, x):
 
 
 # %%
-with check(1), torch.no_grad():
+with check(1):
     for tokens, dim in ((5, 8), (3, 16)):
         attention = TokenAttention(dim, dropout=0.1, public_layout=False).eval()
         x = 4 * torch.randn(2, tokens, dim)
-        yours, expected = one_head(attention, x), attention(x)
+        yours, expected = one_head(attention, x), attention(x).detach()
         assert (
             yours is None
             or yours is ...
@@ -406,6 +409,7 @@ batch = torch.cat(
 scene, jod = np.array(test["scene"]), np.array(test["jod"])
 
 
+# %%
 @torch.no_grad()
 def levels_of(model, batch):
     depths = [depth - 1 for depth in model.config.depths]
