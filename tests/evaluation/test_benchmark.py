@@ -304,3 +304,18 @@ def test_a_saved_cell_needs_every_image_once(tmp_path):
     cells = fake_cells({"hyperiqa": lambda p, s: 1.0}, seeds=[0])
     with pytest.raises(InputError, match="repeat an image"):
         save_evaluation(pd.concat([cells, cells.iloc[:1]]), tmp_path / "x.parquet")
+
+
+def test_the_committed_results_hold_every_method_seed_and_part_and_give_their_own_table():
+    cells = bench.committed_results()
+    assert set(cells["method"]) == set(bench.VARIANTS)
+    assert (cells.groupby("method")["seed"].nunique() == 3).all()
+    parts = cells.groupby(["method", "seed"])["part"].nunique()
+    assert (parts == len(tables.PARTS)).all()
+    # the Latin square: the same photos in all three roles, each once
+    held = cells[(cells["method"] == "hyperiqa") & cells["part"].isin(HELD)]
+    assert (held.groupby(["scene", "photo"])["part"].agg(["nunique", "size"]) == 3).all(axis=None)
+    written = pd.read_csv(bench.RESULTS / "results.csv").set_index(["method", "part"])["srcc"]
+    few = cells[cells["method"].isin(["hyperiqa", "set_ranker"])]
+    mine = tables.results_table(few, FEW).set_index(["method", "part"])["srcc"]
+    np.testing.assert_allclose(mine, written.loc[mine.index], atol=2e-3)
