@@ -313,7 +313,7 @@ show(
 # **Explain.** Eq. 2 maps both kinds of labels to the same numbers, so both trainings are one and the same. L1 has to
 # explain the zeros and scales first, from pixels in which they are not. Note the left half, too: on labels that
 # *share* a scale, as all simulated scenes do (and each PIQ23 scene was standardised to much the same spread), Eq. 1 is
-# no better than L1. It buys the mixing of sources; do not expect more of it.
+# no better than L1 in this table. It buys the mixing of sources; do not expect more of it.
 #
 # ### Exercise 2 · What the loss cannot see (●●○, 4 min)
 #

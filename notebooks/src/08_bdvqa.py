@@ -131,7 +131,7 @@ assert abs(4 * parameters["one published"] / 794e6 - 1) < 0.01
 # hinge = (margin - d_target.sign() * d_pred).clamp(min=0)  # (B, B)
 # ```
 #
-# **Predict.** Three answers for one scene of five photos: all photos 3 JOD too high; half the spread; the right spread,
+# **Predict.** Four answers for one scene of five photos: all photos 3 JOD too high; half the spread; twice the spread;
 # reversed. Which of the two terms notices which?
 
 # %%
@@ -322,7 +322,8 @@ show(
 )
 
 # %% [markdown]
-# **Look.** The runs at $\lambda$ = 10 are above those at 0, in both colours.
+# **Look.** In both colours the runs at $\lambda$ = 10 lie higher as a group; the line above the figure counts how many beat
+# the run of their own seed and labels at 0.
 #
 # **Explain.** With $\lambda$ = 0 the head must explain *why this scene's photos lie higher*, from nine scenes, and what it
 # learns for that is of no use in a tenth. The rank term asks only for differences within a scene. This is why the tiny

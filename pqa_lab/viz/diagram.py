@@ -75,10 +75,10 @@ def diagram(
         x += 28 + 7 * len(words) + 22
     right, bottom = max(right, x), bottom + 26
     head = "<marker id='pqa-head' viewBox='0 0 8 8' refX='7' refY='4' markerWidth='7' markerHeight='7' orient='auto'>"
-    size = f"viewBox='0 0 {right:g} {bottom:g}' width='{right:g}' height='{bottom:g}'"
+    size = f"viewBox='0 0 {right:g} {bottom:g}' width='100%'"  # shrinks with a narrow page, never grows
     defs = f"<defs>{head}<path d='M0 0L8 4L0 8z' fill='#444'/></marker></defs>"
     return (
-        f"<svg xmlns='http://www.w3.org/2000/svg' {size} style='max-width:100%;height:auto' {FONT}>{defs}"
+        f"<svg xmlns='http://www.w3.org/2000/svg' {size} style='max-width:{right:g}px' {FONT}>{defs}"
         f"<rect width='100%' height='100%' fill='white'/>{''.join(lines)}</svg>"
     )
 
