@@ -35,7 +35,7 @@ def lab_page(folder: Path, cells: list[str], height: int = 1600):
         server(command, f"{url}/api", folder / "lab.log", env),
         chromium(viewport={"width": 1300, "height": height}) as page,
     ):
-        page.set_default_timeout(120_000)
+        page.set_default_timeout(240_000)
         page.on("request", lambda r: None if r.url.startswith((url, "blob:", "data:")) else trouble.append(r.url))
         page.on("pageerror", lambda error: trouble.append(str(error)))
         page.goto(f"{url}/lab/tree/x.ipynb?reset", wait_until="domcontentloaded")
