@@ -17,8 +17,8 @@ to 100 % of the area, resized to 384, show the photo at about that size in train
 
 Published: PIQ23 SRCC / PLCC / KRCC .849 / .866 / .667, challenge .393 / .575 / .333; 794 M parameters.
 
-Tiny, on the *simulation* (not PIQ23), 80 steps on 28 scenes, 44 CPU seconds, one seed: median SRCC .71 (mean .62) over
-12 unseen scenes.
+Tiny, on the *simulation* (not PIQ23), three seeds of 150 steps, 68 CPU seconds each: median SRCC .67 (.57 to .70) on
+unseen scenes, .71 on known ones (``evaluation/results/benchmark.md``).
 """
 
 from dataclasses import dataclass, field, replace

@@ -21,8 +21,8 @@ of content are called content. Content and distortion terms are there where a ba
 
 Published: nothing on portraits; the survey has no row for LIQE.
 
-Tiny, on the *simulation* (not PIQ23), 120 steps on 28 scenes, 39 CPU seconds, one seed: median SRCC .62 (mean .60) over
-12 unseen scenes, by the quality term alone.
+Tiny, on the *simulation* (not PIQ23), three seeds of 150 steps, 40 CPU seconds each: median SRCC .60 (.50 to .68) on
+unseen scenes, .67 on known ones (``evaluation/results/benchmark.md``); by the quality term alone.
 """
 
 import math

@@ -17,8 +17,8 @@ of a global and a local part: ``parts`` has both, and the mean of nine views dep
 Published: PIQ23 SRCC / PLCC / KRCC .820 / .839 / .621, challenge .554 / .597 / .381; 57.6 M parameters, of a counter
 that skips attention's: one model has 86.60 M, the ensemble four times that.
 
-Tiny, on the *simulation* (not PIQ23), 80 steps on 28 scenes, 46 CPU seconds, one seed, before the start of the local
-branch was mended: median SRCC .64 (mean .61) over 12 unseen scenes.
+Tiny, on the *simulation* (not PIQ23), three seeds of 150 steps, 74 CPU seconds each: median SRCC .70 (.66 to .74) on
+unseen scenes, .79 on known ones (``evaluation/results/benchmark.md``).
 """
 
 from dataclasses import dataclass, field, replace

@@ -25,10 +25,9 @@ are trained as they are tested, with the predicted probabilities. The regressors
 Published: PIQ23 SRCC / PLCC / KRCC .828 / .855 / .651 (90 % of every scene trained on; .8335 / .8422 on the scene
 split), challenge .304 / .453 / .238; 149 M parameters with the detector's 14.22 M.
 
-Tiny, on the *simulation* (not PIQ23): 150 steps on 28 scenes from a CLIP pre-trained on further ones, 61 CPU seconds
-and 41 ms a photo, once, for its face; median SRCC over 12 unseen scenes, seed 0: .72 from six patches (52 ms), .74 from
-one (12 ms); branches alone .71 (global), .64. The gate hardly moves: .50, standard deviation .015. Scenes: 9 % of
-held-out photos known (chance 4 %), so all regressors weigh alike. Settings were chosen on training scenes left out.
+Tiny, on the *simulation* (not PIQ23), three seeds of 150 steps, 71 CPU seconds each: median SRCC .69 (.59 to .77) on
+unseen scenes, .76 on known ones (``evaluation/results/benchmark.md``).
+The CLIP is pre-trained on further simulated scenes; settings were chosen on training scenes left out.
 """
 
 from collections.abc import Callable

@@ -12,7 +12,9 @@ known scenes is lost in a new one. So:
    trained on the votes' own model, so that its win probabilities are calibrated by construction of the loss;
 5. a few such scorers, alike but initialised apart, answer with their mean: one alone depends on its start.
 
-Each idea can be switched off (``relative``, ``depth``, ``members``) to measure what it buys.
+Each idea can be switched off (``relative``, ``depth``, ``members``) to measure what it buys. On the *simulation* (not
+PIQ23; three seeds, ``evaluation/results/benchmark.md``) the tiny preset is ahead of the best published method's tiny
+preset by .08 (.05 to .11) mean SRCC on unseen scenes, and of each photo scored alone by .02 (.01 to .04).
 """
 
 from dataclasses import dataclass
