@@ -327,8 +327,9 @@ show(
 #
 # **Explain.** With $\lambda$ = 0 the head must explain *why this scene's photos lie higher*, from nine scenes, and what it
 # learns for that is of no use in a tenth. The rank term asks only for differences within a scene. This is why the tiny
-# preset sets $\lambda$ = 10. One caution: these are short trainings of a head. Try `steps=100`: on 144 photos every head
-# then knows its training scenes by heart, and the differences drown in luck.
+# preset sets $\lambda$ = 10. Two cautions. These are short trainings of a head: try `steps=100`, and on 144 photos every
+# head knows its training scenes by heart and the differences drown in luck. And we chose 15 steps after looking at these
+# very scenes, which is what lesson 12 warns of: take the table for an illustration, not for evidence.
 #
 # ## 4 · Eighteen crops
 #

@@ -21,7 +21,7 @@
 # | **You will be able to** | follow a photo through PQE; read a score off LIQE's sentences; write the fidelity loss; measure what a branch is worth |
 # | **You need** | [lesson 03](03_metrics_and_the_challenge.ipynb) (metrics), [lesson 05](05_losses_laboratory.ipynb) (losses); some PyTorch |
 # | **Time** | 40 minutes with the exercises; 30 s to run on two cores |
-# | **Memory** | about 0.8 GB; no GPU, no network |
+# | **Memory** | about 1.1 GB; no GPU, no network |
 
 # %%
 import numpy as np
@@ -634,8 +634,8 @@ print(f"between the photos of the scene {photos_sd:.2f}")
 # - Table 1: PQE is first on PIQ23's test photos (.864 / .857 / .690) and third on the challenge's new scenes (.411 / .544
 #   / .333). Section 3.3 argues for three looks; the survey has no ablation of them.
 # - What we saw, on **simulated** scenes with small branches of which the head alone was trained here: the whole photo
-#   does the work, the face can be that of another photo, and a LIQE that cannot read is far from useless. A tiny PQE
-#   trained in full behaves alike: its figures over three seeds are in `pqa_lab/evaluation/results/`.
+#   does the work, the face can be that of another photo, and a LIQE that cannot read is far from useless. What the
+#   branches of a tiny PQE trained in full do is measured in `pqa_lab/evaluation/results/behaviour.md`.
 # - Eq. 4 has a hard label, the authors' code a soft one. They are not the same training: one asks for the order, the
 #   other for the distance. `PQE.paper(label="soft", sigma=1)` is the code.
 # - Their checkpoint was chosen by the best correlation on the test scenes (public code), and their figures in the
