@@ -187,7 +187,7 @@ figure.update_layout(template="plotly_white", height=320, margin_t=30, xaxis_tit
                      yaxis_title="SRCC of two unseen scenes")  # fmt: skip
 show(
     figure,
-    "Learning curves of three seeds: they rise, then wander up and down by several hundredths, each its own way.",
+    "Learning curves of three seeds: they rise for half of the run, then flatten, each at another height.",
 )
 
 # %% [markdown]
@@ -195,11 +195,13 @@ show(
 # the highest point of a curve need not be its last. Partly that is skill, partly luck; keep it in mind for section 4.
 
 # %%
-wander = [
-    np.std(np.diff([r["val_srcc"] for r in history.validated][3:])) for history in histories
-]
-print("typical jump from one look to the next:", np.round(wander, 3))
-assert np.mean(wander) > 0.005
+tops = [(history.best["step"], history.best["val_srcc"]) for history in histories]
+ends = [history.validated[-1]["val_srcc"] for history in histories]
+for seed, ((step, top), end) in enumerate(zip(tops, ends, strict=True)):
+    print(f"seed {seed}: best {top:.3f} at step {step}, {end:.3f} at the end")
+
+assert max(ends) - min(ends) > 0.04
+assert any(step < steps for step, _ in tops)
 assert set(train["scene"]).isdisjoint(validation["scene"])
 
 # %% [markdown]
@@ -266,8 +268,8 @@ for seed in range(lesson.pick(8, fast=4)):
     print(f"seed {seed}: from scratch {found[0]:.2f}, pre-trained {found[1]:.2f}")
 
 gain = np.diff(gain, axis=1)[:, 0]
-assert gain.mean() > 0
-assert (gain > 0).mean() >= 0.5
+assert gain.mean() > 0.2
+assert (gain > 0).mean() >= 0.75
 
 # %% [markdown]
 # **Explain.** Fine-tuning starts near a solution, so it takes a smaller rate (a tenth here): a full one would unlearn in twenty
@@ -389,6 +391,7 @@ assert np.allclose(table["last checkpoint"], 0)
 assert table["best of one run"].mean() > 0.01
 assert table["best of all runs"].mean() > 0.01
 assert (table["best of all runs"] > 0).mean() >= 0.75
+assert table["best of all runs"].mean() > table["best of one run"].mean()
 
 # %% [markdown]
 # **Explain.** The last checkpoint is judged fairly. The best is not: it was chosen *because* A happened to like it, and B does
