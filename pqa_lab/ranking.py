@@ -150,7 +150,7 @@ class Ranking:
 
 
 def rank(photos: Sequence[Any], model: Any = "default", names: Sequence[str] | None = None) -> Ranking:
-    """Rank photos of one scene.
+    """Rank photos of one scene. Lessons 00, 15.
 
     Parameters
     ----------
@@ -275,7 +275,7 @@ def close_groups(win: np.ndarray) -> list[list[int]]:
 
 
 def load_ranker(model: Any) -> tuple[Any, Calibration, str]:
-    """A model ready to score, its calibration, and its name."""
+    """A model ready to score, its calibration, and its name. Lesson 15."""
     if isinstance(model, str | Path):
         if str(model) == ZERO_SHOT:
             return _zero_shot()

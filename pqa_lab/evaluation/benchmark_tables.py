@@ -28,7 +28,7 @@ TEST = ["difference", "low", "high", "p_permutation", "scenes", "seed_low", "see
 
 
 def scene_table(cells: pd.DataFrame) -> pd.DataFrame:
-    """One row a method, seed, part and scene: ``n`` and the four headline metrics.
+    """One row a method, seed, part and scene: ``n`` and the four headline metrics. Lesson 14.
 
     A run whose scores are constant in a scene (no correlation is defined) earns 0 there: it ranked nothing.
     """
@@ -37,7 +37,7 @@ def scene_table(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def results_table(cells: pd.DataFrame, resamples: int = 10_000) -> pd.DataFrame:
-    """One row a method and part, in the order of the cells.
+    """One row a method and part, in the order of the cells. Lesson 13.
 
     Returns
     -------
@@ -177,7 +177,7 @@ def over_seeds(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def difference(first: pd.DataFrame, second: pd.DataFrame, resamples: int = 10_000) -> pd.Series:
-    """`paired_test` of mean SRCC over the scenes that both have (all, when the three folds are complete).
+    """`paired_test` of mean SRCC over the scenes that both have (all, when the three folds are complete). Lesson 14.
 
     ``seed_low, seed_high``: least and largest difference of a seed, as the interval knows nothing of other trainings.
     """
@@ -196,7 +196,7 @@ def difference(first: pd.DataFrame, second: pd.DataFrame, resamples: int = 10_00
 
 
 def verdict(test: pd.Series) -> str:
-    """ "supported" or "reversed" only if the interval over scenes and every seed say so."""
+    """ "supported" or "reversed" only if the interval over scenes and every seed say so. Lesson 14."""
     if not test["scenes"]:
         return "not run"
     if test["low"] > 0 and test["seed_low"] > 0:

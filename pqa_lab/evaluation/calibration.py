@@ -17,7 +17,7 @@ EDGES = np.linspace(0.5, 1.0, 6)
 
 
 def predicted_chances(frame: pd.DataFrame, votes: pd.DataFrame, scale: float = 1.0) -> pd.DataFrame:
-    """Chance and votes of every pair that was voted on, the favourite first.
+    """Chance and votes of every pair that was voted on, the favourite first. Lesson 14.
 
     Parameters
     ----------
@@ -59,7 +59,10 @@ def predicted_chances(frame: pd.DataFrame, votes: pd.DataFrame, scale: float = 1
 
 
 def calibration_curve(pairs: pd.DataFrame, edges: np.ndarray = EDGES) -> pd.DataFrame:
-    """Bins of predicted chance: ``low, high, chance`` (mean, weighted by votes), ``share`` of votes won, ``votes``."""
+    """Bins of predicted chance: ``low, high, chance`` (mean, weighted by votes), ``share`` of votes won, ``votes``.
+
+    Lesson 14.
+    """
     rows = []
     for low, high, part in _bins(pairs, edges):
         votes = part["votes"].sum()
@@ -71,7 +74,7 @@ def calibration_curve(pairs: pd.DataFrame, edges: np.ndarray = EDGES) -> pd.Data
 def calibration_error(
     pairs: pd.DataFrame, edges: np.ndarray = EDGES, resamples: int = 2000, seed: int = 0
 ) -> dict[str, float]:
-    r"""Expected calibration error, with a bootstrap interval over scenes.
+    r"""Expected calibration error, with a bootstrap interval over scenes. Lesson 14.
 
     .. math:: ECE = \sum_b \frac{n_b}{n} \left| \bar p_b - \frac{w_b}{n_b} \right|
 

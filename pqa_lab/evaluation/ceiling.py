@@ -11,7 +11,7 @@ from pqa_lab.evaluation.protocol import check_frame
 
 
 def label_noise_ceiling(frame: pd.DataFrame, draws: int = 100, seed: int = 0) -> pd.DataFrame:
-    """What a perfect scorer would reach if it were measured against labels as noisy as these.
+    """What a perfect scorer would reach if it were measured against labels as noisy as these. Lessons 03, 13.
 
     A perfect scorer knows the truth, and labels are the truth plus noise. The given JODs stand in for the truth, which
     is not known: ``jod`` is compared with ``jod + N(0, jod_std)``, scene by scene, averaged over draws. As the JODs

@@ -29,7 +29,7 @@ def paired_test(
     level: float = 0.95,
     seed: int = 0,
 ) -> pd.Series:
-    """Compare two methods on the same scenes.
+    """Compare two methods on the same scenes. Lesson 03.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ _IMAGE = "image"
 
 
 def per_scene(frame: pd.DataFrame, by: Sequence[str] = (), ties: str = "b", fit: bool = True) -> pd.DataFrame:
-    """Agreement of score and JOD in every scene.
+    """Agreement of score and JOD in every scene. Lessons 02, 03, 13, 14, 15.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def per_scene(frame: pd.DataFrame, by: Sequence[str] = (), ties: str = "b", fit:
 def summarize(
     frame: pd.DataFrame, by: Sequence[str] = (), resamples: int = 10_000, level: float = 0.95, seed: int = 0
 ) -> pd.DataFrame:
-    """Median and mean over scenes of every metric, with bootstrap intervals over scenes.
+    """Median and mean over scenes of every metric, with bootstrap intervals over scenes. Lesson 03.
 
     Parameters
     ----------

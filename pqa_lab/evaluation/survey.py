@@ -90,12 +90,17 @@ def table1() -> pd.DataFrame:
     """SRCC, PLCC and KRCC of the survey's Table 1 on PIQ23's test scenes and on the challenge's private set.
 
     One row a method: ``team, method, key`` (in ``pqa_lab.methods.METHODS``), ``section``, then three columns each.
+
+    Lessons 03, 04, 13.
     """
     return _read(_TABLE1, f"Table 1 of {SURVEY}", section=str)
 
 
 def table2() -> pd.DataFrame:
-    """Final scores, parameters in millions as printed, extra data and training resolution of the survey's Table 2."""
+    """Final scores, parameters in millions as printed, extra data and training resolution of the survey's Table 2.
+
+    Lesson 03.
+    """
     table = _read(_TABLE2, f"Table 2 of {SURVEY}", train_res=str)
     return table.assign(extra_data=table["extra_data"] == "Yes")
 

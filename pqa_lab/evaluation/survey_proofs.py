@@ -24,7 +24,7 @@ REFERENCE_GAP = 2.0
 
 
 def lattice_check() -> pd.DataFrame:
-    """Every challenge SRCC and KRCC of Table 1 is a median of scenes of seven photos.
+    """Every challenge SRCC and KRCC of Table 1 is a median of scenes of seven photos. Lesson 03.
 
     Without ties a scene of n = 7 has SRCC = 1 - 6 D / (n (n^2 - 1)) with D even, a multiple of 1/28, and
     KRCC = k / 21 with k odd. The median of 96 scenes is such a value or the mean of two. A mean over 96 scenes could
@@ -97,7 +97,10 @@ def median_noise(
     statistic: str = "median",
     draws: int = 1000,
 ) -> float:
-    """Standard deviation of a median (or mean) SRCC over scenes, for a scorer whose typical SRCC is ``srcc``."""
+    """Standard deviation of a median (or mean) SRCC over scenes, for a scorer whose typical SRCC is ``srcc``.
+
+    Lessons 03, 13.
+    """
     noise = np.inf if srcc == 0 else _noise_for(srcc, images)
     score, jod = _simulate(noise, draws * scenes, images, np.random.default_rng(1))
     value = _srcc(score, jod).reshape(draws, scenes)
@@ -115,6 +118,8 @@ def rank_noise() -> pd.DataFrame:
     DataFrame
         One row a pair, larger first: ``first, second, difference, sd, z, p, tie`` (p > 0.05 before any correction for
         28 pairs).
+
+    Lesson 03.
     """
     srcc = table1().set_index("method")["challenge_srcc"].sort_values(ascending=False)
     sd = {method: median_noise(value) for method, value in srcc.items()}
@@ -128,7 +133,7 @@ def rank_noise() -> pd.DataFrame:
 
 
 def rank_reversal() -> pd.DataFrame:
-    """PIQ23's order does not predict the challenge's: Spearman between the two score columns of Table 2.
+    """PIQ23's order does not predict the challenge's: Spearman between the two score columns of Table 2. Lesson 03.
 
     Returns
     -------
@@ -145,7 +150,7 @@ def rank_reversal() -> pd.DataFrame:
 
 
 def table2_score_check(draws: int = 400) -> pd.DataFrame:
-    """Table 2's score is the median over scenes of the per-scene mean of the three metrics [inferred].
+    """Table 2's score is the median over scenes of the per-scene mean of the three metrics [inferred]. Lesson 03.
 
     The mean of Table 1's three medians comes close to the printed score but is not it. If the score is a median of
     per-scene means, the two differ by sampling; the simulation says by how much. A mean of SRCC and PLCC is excluded.

@@ -29,7 +29,7 @@ def over_scenes(values: np.ndarray, statistic: str) -> np.ndarray:
 
 
 def replicates(values: np.ndarray, statistic: str = "median", resamples: int = 10_000, seed: int = 0) -> np.ndarray:
-    """The statistic over scenes in every bootstrap resample of the scenes.
+    """The statistic over scenes in every bootstrap resample of the scenes. Lesson 03.
 
     Parameters
     ----------
@@ -76,7 +76,10 @@ def _weighted_median(values: np.ndarray, times: np.ndarray) -> np.ndarray:
 def interval(
     values: np.ndarray, statistic: str = "median", resamples: int = 10_000, level: float = 0.95, seed: int = 0
 ) -> np.ndarray:
-    """Percentile bootstrap interval over scenes, (S, M) -> (2, M): low and high; NaN where no scene is defined."""
+    """Percentile bootstrap interval over scenes, (S, M) -> (2, M): low and high; NaN where no scene is defined.
+
+    Lesson 03.
+    """
     values = np.asarray(values, dtype=np.float64)
     bounds = np.full((2, values.shape[1]), np.nan)
     known = ~np.isnan(values).all(axis=0)

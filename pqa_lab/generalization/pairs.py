@@ -10,7 +10,7 @@ GAP_BINS = 10
 
 
 def same_scene_pairs(frame: pd.DataFrame, group: str) -> pd.DataFrame:
-    """Every pair of images of a scene (and seed) with different JODs.
+    """Every pair of images of a scene (and seed) with different JODs. Lesson 13.
 
     A group whose photos lie close together is harder to rank for any model. ``expected`` therefore says how often all
     pairs of the table with such a gap in JOD are put in the right order, so ``right - expected`` compares groups at

@@ -28,7 +28,7 @@ BOOTSTRAPS = 1000
 
 
 def scene_confidence(frame: pd.DataFrame, sure: float = SURE) -> Finding:
-    """How sure the scene classifier is of scenes that it cannot know.
+    """How sure the scene classifier is of scenes that it cannot know. Lesson 13.
 
     SEM-HyperIQA rescales a score by the scene that it names, FULL-HyperIQA by the whole vector of probabilities. On a
     new scene every name is wrong; what helps there is a classifier that says so (low confidence, many effective
@@ -148,6 +148,8 @@ def shortcut(frame: pd.DataFrame) -> Finding:
 
     With ``features`` (a list of numbers an image, as `described_scores` gives) two linear probes: one names the scene
     from other images of it, one reads the quality in scenes that it was not fitted on, beside the model's own SRCC.
+
+    Lesson 13.
     """
     study = "shortcut"
     frame = unseen(frame, study, [])

@@ -63,6 +63,8 @@ def tones(frame: pd.DataFrame, groups: Sequence[tuple[int, int]] = TONES) -> Fin
         With ``tone`` (Monk scale, 1 to 10), and if known ``jod_std`` and ``subject``.
     groups : sequence of (first, last)
         Tones that count as one.
+
+    Lesson 13.
     """
     study = "tones"
     frame = unseen(frame, study, ["tone"])
@@ -141,6 +143,8 @@ def quality_gap(frame: pd.DataFrame, tiers: Sequence[str] = HIGH_END) -> Finding
     ----------
     frame : DataFrame
         With ``tier``; with ``jod_std`` the table also says what a perfect scorer would reach against such labels.
+
+    Lesson 13.
     """
     study = "quality_gap"
     frame = unseen(frame, study, ["tier"])
@@ -188,7 +192,7 @@ def _rest(row: pd.Series) -> str:
 
 
 def label_scale(frame: pd.DataFrame) -> Finding:
-    """Why MAE and SRCC disagree: every scene has its own scale, which SRCC does not see and MAE does.
+    """Why MAE and SRCC disagree: every scene has its own scale, which SRCC does not see and MAE does. Lesson 13.
 
     The mean squared error of a scene falls into three parts (Theil's decomposition), exactly:
 

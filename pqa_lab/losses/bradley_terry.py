@@ -21,7 +21,7 @@ _JOD_SIGMA = 1.4826022185056018  # 1 / Phi^-1(0.75): one JOD apart means 75 % of
 def bradley_terry_loss(
     pred: Tensor, target: Tensor, scene: Tensor, votes: Tensor | None = None, scale: float = math.log(3.0)
 ) -> Tensor:
-    r"""Negative log-likelihood of the votes, per vote.
+    r"""Negative log-likelihood of the votes, per vote. Lesson 05.
 
     .. math::
         \mathcal L = -\frac{\sum_{i \ne j} w_{ij} \log \frac1{1 + e^{-a (\hat q_i - \hat q_j)}}}{\sum_{i \ne j} w_{ij}}

@@ -74,6 +74,8 @@ def fidelity_loss(
     in float32, < -55 in float64) pull with an exact 0. That is the loss itself, not the arithmetic: the roots are taken
     in log space, where no gradient is infinite or NaN. Keep early predictions within a few units, or start with
     `pairwise_logistic_loss`, which pulls on such pairs with full force.
+
+    Lessons 05, 09.
     """
     pred, target = check(pred, target, scene)
     if label not in ("hard", "soft"):

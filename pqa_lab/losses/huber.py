@@ -14,7 +14,7 @@ from pqa_lab.losses._scenes import check
 
 
 def huber_loss(pred: Tensor, target: Tensor, scene: Tensor, delta: float = 0.2) -> Tensor:
-    r"""Squared near the target, linear beyond ``delta`` JOD.
+    r"""Squared near the target, linear beyond ``delta`` JOD. Lessons 05, 11.
 
     .. math:: \ell(e) = \tfrac12 e^2 \text{ if } |e| \le \delta, \quad \delta\,(|e| - \tfrac12 \delta) \text{ otherwise}
 

@@ -12,7 +12,7 @@ from pqa_lab.losses._scenes import check
 
 
 def l1_loss(pred: Tensor, target: Tensor, scene: Tensor) -> Tensor:
-    r"""Mean absolute error, in JOD.
+    r"""Mean absolute error, in JOD. Lessons 05, 06, 07.
 
     .. math:: \mathcal L = \frac1B \sum_i |\hat y_i - y_i|
 

@@ -15,7 +15,7 @@ from pqa_lab.losses._scenes import check
 
 
 def mse_scene_loss(pred: Tensor, target: Tensor, scene: Tensor, scene_logits: Tensor, weight: float = 1.0) -> Tensor:
-    r"""Squared error of the score plus cross-entropy of the scene.
+    r"""Squared error of the score plus cross-entropy of the scene. Lesson 10.
 
     .. math::
         \mathcal L = \frac1B \sum_i (\hat y_i - y_i)^2 - \frac wB \sum_i \log \mathrm{softmax}(z_i)_{c_i}

@@ -13,7 +13,7 @@ from pqa_lab.losses._scenes import check, pair_mean, same_scene_pairs
 
 
 def pairwise_logistic_loss(pred: Tensor, target: Tensor, scene: Tensor, scale: float = 1.0) -> Tensor:
-    r"""Logistic loss of the order of every same-scene pair that differs in JOD.
+    r"""Logistic loss of the order of every same-scene pair that differs in JOD. Lesson 05.
 
     .. math::
         \mathcal L = \frac1{|\Omega|} \sum_{(i,j) \in \Omega}

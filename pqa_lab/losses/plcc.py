@@ -13,7 +13,7 @@ from pqa_lab.losses._scenes import check, members, scene_mean
 
 
 def plcc_loss(pred: Tensor, target: Tensor, scene: Tensor, eps: float = 1e-8) -> Tensor:
-    r"""One minus Pearson's correlation, mean over scenes.
+    r"""One minus Pearson's correlation, mean over scenes. Lesson 05.
 
     .. math::
         \mathcal L = \frac1P \sum_p (1 - r_p), \qquad

@@ -23,7 +23,7 @@ def rank_mse_loss(
     form: str = "margin",
     max_gap: float | None = None,
 ) -> Tensor:
-    r"""Mean squared error plus a hinge on every same-scene pair.
+    r"""Mean squared error plus a hinge on every same-scene pair. Lessons 05, 08.
 
     .. math::
         \mathcal L = \frac1B \sum_i (\hat y_i - y_i)^2 + \lambda \frac1{|\Omega|} \sum_{(i,j) \in \Omega}

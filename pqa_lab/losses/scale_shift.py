@@ -17,7 +17,7 @@ from pqa_lab.losses._scenes import check, members, scene_mean
 
 
 def scale_shift_invariant_loss(pred: Tensor, target: Tensor, scene: Tensor, eps: float = 1e-8) -> Tensor:
-    r"""L1 distance after every scene is moved to median 0 and mean absolute deviation 1.
+    r"""L1 distance after every scene is moved to median 0 and mean absolute deviation 1. Lessons 05, 07.
 
     .. math::
         \mathcal L = \frac1P \sum_{p=1}^{P} \frac1{K_p} \sum_{k=1}^{K_p} |\hat s_{p,k} - \hat s^*_{p,k}|  \qquad (1)

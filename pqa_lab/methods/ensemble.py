@@ -23,7 +23,7 @@ from pqa_lab.scenes.photo import Source, load_photo
 
 
 def z_scores(scores: np.ndarray, scenes: Sequence | None = None) -> np.ndarray:
-    r"""Scores with mean 0 and standard deviation 1 in each scene.
+    r"""Scores with mean 0 and standard deviation 1 in each scene. Lesson 12.
 
     .. math:: z_i = \frac{s_i - \bar s_{c(i)}}{\sigma_{c(i)}}
 
@@ -52,7 +52,7 @@ def z_scores(scores: np.ndarray, scenes: Sequence | None = None) -> np.ndarray:
 
 
 def average_frames(frames: Sequence[pd.DataFrame], normalise: bool = True) -> pd.DataFrame:
-    """One frame of mean scores out of the members' frames on the same rows.
+    """One frame of mean scores out of the members' frames on the same rows. Lesson 12.
 
     Parameters
     ----------

@@ -252,7 +252,7 @@ def load_reference(model: nn.Module, state: dict[str, Tensor], names: dict[str, 
 
 
 class HyperIQA(nn.Module, PyTorchModelHubMixin):
-    """HyperIQA at any size: ``paper()`` (1344), ``paper(size=224, whole=False)``, ``tiny()``."""
+    """HyperIQA at any size: ``paper()`` (1344), ``paper(size=224, whole=False)``, ``tiny()``. Lessons 06, 12."""
 
     def __init__(self, config: HyperIQAConfig):
         super().__init__()

@@ -91,7 +91,7 @@ TINY = {"preset": "tiny", "backbone": "tiny_clip", "backbone_options": {"stem": 
 
 
 class LIQE(nn.Module, PyTorchModelHubMixin):
-    """LIQE: ``paper()``, ``paper(pretrained=True)`` (CLIP before it has learned quality), ``tiny()``."""
+    """LIQE: ``paper()``, ``paper(pretrained=True)`` (CLIP before it has learned quality), ``tiny()``. Lesson 09."""
 
     def __init__(self, config: LIQEConfig):
         super().__init__()

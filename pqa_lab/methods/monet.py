@@ -138,7 +138,10 @@ class LevelAttention(nn.Module):
 
 
 class TokenAttention(nn.Module):
-    r"""One head over tokens of any meaning: :math:`y = x + \mathrm{dropout}(\mathrm{softmax}(QK^\top d^{-1/2})\,V)`."""
+    r"""One head over tokens of any meaning: :math:`y = x + \mathrm{dropout}(\mathrm{softmax}(QK^\top d^{-1/2})\,V)`.
+
+    Lesson 10.
+    """
 
     def __init__(self, dim: int, dropout: float, public_layout: bool):
         super().__init__()
@@ -155,7 +158,7 @@ class TokenAttention(nn.Module):
 
 
 class MAL(nn.Module):
-    """Multi-view attention learning: K levels of N pixels and C channels -> one opinion.
+    """Multi-view attention learning: K levels of N pixels and C channels -> one opinion. Lesson 10.
 
     Two branches look at the same stack: in one a token is a pixel (its C channels at all levels), in the other a
     channel (its N pixels at all levels). The survey calls them pixel-wise and channel-wise attention; the public code
@@ -187,7 +190,7 @@ class MAL(nn.Module):
 
 
 class MoNet(nn.Module, PyTorchModelHubMixin):
-    """MoNet: ``paper()``, ``paper(mals=3)`` for speed, ``tiny()``."""
+    """MoNet: ``paper()``, ``paper(mals=3)`` for speed, ``tiny()``. Lesson 10."""
 
     def __init__(self, config: MoNetConfig):
         super().__init__()

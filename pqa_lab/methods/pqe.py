@@ -96,7 +96,7 @@ TINY = {
 
 
 class PQE(nn.Module, PyTorchModelHubMixin):
-    """PQE: ``paper()``, ``paper(pretrained=True)``, ``tiny()``.
+    """PQE: ``paper()``, ``paper(pretrained=True)``, ``tiny()``. Lesson 09.
 
     LIQE is frozen and judges the photo before any crop, so it is a part of the *view* and not of the network: it is
     built at the first photo, is no submodule, and neither trains nor travels with the weights; the config names it.

@@ -140,7 +140,7 @@ TINY = {
 
 
 class SAR(nn.Module, PyTorchModelHubMixin):
-    """SAR: ``paper()``, ``paper(late="shared")``, ``tiny()``."""
+    """SAR: ``paper()``, ``paper(late="shared")``, ``tiny()``. Lesson 11."""
 
     def __init__(self, config: SARConfig):
         super().__init__()
@@ -300,7 +300,7 @@ def blend(parts: dict[str, Tensor], scores: dict[str, Tensor]) -> Tensor:
 
 
 def mean_of_conv(conv: nn.Conv2d, x: Tensor) -> Tensor:
-    """Mean over positions of a 3 x 3 convolution with zero padding 1: (B, C, h, w) -> (B, out)."""
+    """Mean over positions of a 3 x 3 convolution with zero padding 1: (B, C, h, w) -> (B, out). Lesson 11."""
     # mean_p Σ_d W_d x_{p+d} = Σ_d W_d (mean_p x_{p+d}): nine shifted means, then one product.
     means = F.avg_pool2d(F.pad(x, (1, 1, 1, 1)), x.shape[2:], 1)  # (B, C, 3, 3)
     return conv(means).flatten(1)

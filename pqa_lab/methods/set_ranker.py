@@ -86,7 +86,10 @@ class Scorer(nn.Module):
 
 
 class SetRanker(nn.Module, PyTorchModelHubMixin):
-    """See the top of the file. ``compares`` tells the loop that photos of a scene are scored together."""
+    """See the top of the file. ``compares`` tells the loop that photos of a scene are scored together.
+
+    Lessons 12, 14.
+    """
 
     compares = True
 

@@ -8,7 +8,7 @@ from pqa_lab.methods.base import Prediction
 
 
 def predict_views(model: nn.Module, views: dict[str, Tensor], group: Tensor | None = None) -> Prediction:
-    """Run ``model`` on every view of every photo and average over the views.
+    """Run ``model`` on every view of every photo and average over the views. Lesson 12.
 
     Parameters
     ----------

@@ -153,7 +153,7 @@ def _without(fit: SceneFit, part: np.ndarray) -> np.ndarray:
 
 
 def observers(scale: JodScale | SceneFit) -> pd.DataFrame:
-    """How well each observer's votes agree with the scale of all others.
+    """How well each observer's votes agree with the scale of all others. Lesson 15.
 
     For observer k, whose votes are left out of the fit, with p the predicted chance of each answer (the scale's own
     uncertainty included):

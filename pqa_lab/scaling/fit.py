@@ -87,6 +87,8 @@ def scale(
     -----
     The scale is that of the whole population: where observers differ in taste (SD t JOD an image), votes are less
     decided and JODs smaller by 1 / sqrt(1 + 2 t^2 / 1.4826^2) than each observer's own would be.
+
+    Lessons 01, 02, 03, 15.
     """
     return _scale(
         tally_votes(votes, weights, images, duplicates), prior, ci, model=model, reference=reference, link=link,
@@ -110,7 +112,7 @@ def scale_counts(
     seed: int = 0,
     standardize: str | None = None,
 ) -> JodScale:
-    """Scale a matrix of counts, C[i, j] = times i was preferred over j.
+    """Scale a matrix of counts, C[i, j] = times i was preferred over j. Lesson 01.
 
     Counts name no observers, so "sandwich" falls back to Laplace's intervals and "bootstrap" resamples single votes:
     both are too narrow where observers differ in taste.

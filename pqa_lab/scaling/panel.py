@@ -93,7 +93,7 @@ def make_panel(
     reversers: int = 0,
     seed: int = 0,
 ) -> Panel:
-    """A panel of n observers; the last ones are the guessers and the reversers.
+    """A panel of n observers; the last ones are the guessers and the reversers. Lesson 15.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def vote(
     scene: str = "simulated",
     observers: Sequence[int] | np.ndarray | None = None,
 ) -> pd.DataFrame:
-    """Let the panel vote on the given pairs.
+    """Let the panel vote on the given pairs. Lesson 15.
 
     Parameters
     ----------
@@ -206,7 +206,7 @@ def simulate_votes(
     *,
     scene: str = "simulated",
 ) -> pd.DataFrame:
-    """Random pairs of the images, voted on by a panel: the votes table of a whole simulated session.
+    """Random pairs of the images, voted on by a panel: the votes table of a whole simulated session. Lessons 02, 15.
 
     Parameters
     ----------

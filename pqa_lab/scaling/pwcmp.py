@@ -22,7 +22,7 @@ from .model import SIGMA, slopes
 
 
 class NoFiniteScale(InputError):
-    """The votes have no finite scale under the chosen prior: somebody always wins."""
+    """The votes have no finite scale under the chosen prior: somebody always wins. Lesson 01."""
 
 
 class Objective:

@@ -164,6 +164,8 @@ def enough(scale, width: float, share: float = 1.0) -> bool:
         Wanted full width of an interval, JOD.
     share : float
         Part of the images in (0, 1] that must have reached it.
+
+    Lesson 15.
     """
     widths = (scale.table["ci_high"] - scale.table["ci_low"]).to_numpy()
     return bool(np.mean(widths <= width) >= share)  # NaN is not narrow

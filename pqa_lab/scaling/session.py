@@ -36,7 +36,7 @@ class Pair:
 
 
 class PairSession:
-    """Collect one observer's votes.
+    """Collect one observer's votes. Lesson 15.
 
     Parameters
     ----------

@@ -42,7 +42,7 @@ CREATE TABLE IF NOT EXISTS plans (
 
 
 class VoteStore:
-    """The votes of one study in one file.
+    """The votes of one study in one file. Lesson 15.
 
     Parameters
     ----------

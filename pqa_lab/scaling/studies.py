@@ -44,6 +44,8 @@ def simulated_scenes(scenes: int, images: int, observers: int, each: int, taste:
 
     The truth is what the population answers: with taste, P(i over j) = Phi((q_i - q_j) / sqrt(sigma^2 + 2 taste^2)), so
     differences in JOD are those of q times sigma / sqrt(sigma^2 + 2 taste^2).
+
+    Lessons 01, 03.
     """
     rng = np.random.default_rng(seed)
     q = rng.normal(0, TRUTH_SD, (scenes, images))

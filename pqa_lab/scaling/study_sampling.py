@@ -48,6 +48,8 @@ def planning_curve(
     DataFrame
         One row a checkpoint: method, comparisons (an image), votes, rmse and its se over the runs (JOD), srocc, slope
         (of the estimate on the truth), width (mean full width of the 95 % interval, JOD), seconds (sampling, all runs).
+
+    Lesson 01.
     """
     marks = [round(c * n_images / 2) for c in comparisons]
     rows = []

@@ -24,7 +24,7 @@ EXTENSIONS = (".jpg", ".tiff", ".tif", ".jpeg", ".JPG", ".TIFF", ".TIF", ".JPEG"
 
 
 def load_challenge(root: str | PathLike, images_per_scene: int | None = 7, strict: bool = True) -> Dataset:
-    """Load the challenge's test images as rows, in the order of images.csv.
+    """Load the challenge's test images as rows, in the order of images.csv. Lesson 15.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def write_submission(
     last_name: str = "LAST_NAME",
     first_name: str = "FIRST_NAME",
 ) -> Path:
-    """Write the table that the challenge asks for: images.csv with a column SCORE.
+    """Write the table that the challenge asks for: images.csv with a column SCORE. Lesson 15.
 
     Parameters
     ----------

@@ -33,6 +33,8 @@ def load_hf(source: str | PathLike, split: str = "train", cache_dir: str | None 
         Where ``datasets`` keeps its memory-mapped copy.
     strict : bool
         As in `to_rows`.
+
+    Lesson 15.
     """
     path = Path(source).expanduser()
     try:
@@ -78,7 +80,7 @@ def stream(source: str | PathLike | Dataset, split: str = "train", shuffle: int 
 
 
 def save_parquet(rows: Dataset, path: str | PathLike, batch: int = 64) -> Path:
-    """Write rows with their images inside (a plain ``to_parquet`` would write only the paths of the files).
+    """Write rows with their images inside (a plain ``to_parquet`` would write only the paths of the files). Lesson 15.
 
     ``batch`` rows are in memory at a time. The file holds the features too, so that any reader of ``datasets`` sees
     images, and ``push_to_hub`` can take the rows that `load_hf` reads from it.

@@ -36,7 +36,7 @@ def check_limits(
     device: str | torch.device | None = None,
     repeats: int = 3,
 ) -> pd.DataFrame:
-    """Measure one image's inference against the challenge's limits.
+    """Measure one image's inference against the challenge's limits. Lesson 15.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def check_limits(
 
 
 def count_flops(run: Callable[[], Any]) -> int:
-    """Floating point operations of a call: 2 for each multiply-add of a convolution or a matrix product."""
+    """Floating point operations of a call: 2 for each multiply-add of a convolution or a matrix product. Lesson 12."""
     counter = FlopCounterMode(display=False)
     with _plain_attention(), counter:
         run()

@@ -21,7 +21,7 @@ def load_folder(
     strict: bool = True,
     prior: str | float = "eb",
 ) -> Dataset:
-    """Load a folder of scene folders; photos that lie in ``root`` itself are one scene.
+    """Load a folder of scene folders; photos that lie in ``root`` itself are one scene. Lesson 15.
 
     Parameters
     ----------

@@ -50,7 +50,7 @@ class BadPhoto(InputError):
 
 
 def load_photo(source: Source, max_side: int | None = None) -> np.ndarray:
-    """Read a photo, upright, as 8-bit RGB.
+    """Read a photo, upright, as 8-bit RGB. Lesson 15.
 
     Parameters
     ----------

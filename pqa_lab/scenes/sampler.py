@@ -42,7 +42,7 @@ def _check_shard(what: str, count: int, num_replicas: int, rank: int) -> None:
 
 
 class SceneBatchSampler:
-    """P scenes x K images a batch; every image at least once an epoch; short scenes repeated at random.
+    """P scenes x K images a batch; every image at least once an epoch; short scenes repeated at random. Lesson 12.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ def load_simulated(
     part: str | None = None,
     **options: Any,
 ) -> Dataset:
-    """Draw the simulated data set, or take it from the cache.
+    """Draw the simulated data set, or take it from the cache. Lessons 02, 06, 07, 08, 09, 10, 11, 12, 13, 14.
 
     Parameters
     ----------

@@ -179,7 +179,7 @@ def _photograph_scene(plan: Plan, index: int) -> list[dict]:
 
 
 def scene_votes(truth: pd.Series | np.ndarray, scene: str, seed: int = 0) -> pd.DataFrame:
-    """Votes of the panel on one scene: 24 observers with tastes, slips and unequal eyes."""
+    """Votes of the panel on one scene: 24 observers with tastes, slips and unequal eyes. Lesson 14."""
     panel = make_panel(24, taste=0.25, sensitivity_sd=0.2, lapse=0.02, seed=seed)
     return simulate_votes(truth, VOTES_PER_IMAGE * len(truth), panel, seed, scene=scene)
 

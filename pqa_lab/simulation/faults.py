@@ -199,7 +199,7 @@ def _check(photo: np.ndarray, fault: str, severity: float) -> None:
 
 
 def apply_fault(photo: np.ndarray, fault: str, severity: float, seed: int = 0) -> np.ndarray:
-    """The photo with one camera fault.
+    """The photo with one camera fault. Lesson 04.
 
     Parameters
     ----------
@@ -225,7 +225,7 @@ def apply_fault(photo: np.ndarray, fault: str, severity: float, seed: int = 0) -
 
 
 def apply_faults(photo: np.ndarray, severities: dict[str, float], seed: int = 0) -> np.ndarray:
-    """Several faults at once, ``{fault: severity}``, applied in the order in which a camera commits them."""
+    """Several faults at once, ``{fault: severity}``, applied in the order in which a camera commits them. Lesson 04."""
     for fault, severity in severities.items():
         _check(photo, fault, severity)
     for fault in sorted(severities, key=_ORDER.index):

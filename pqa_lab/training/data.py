@@ -183,7 +183,7 @@ def scene_names(rows: datasets.Dataset) -> list[str]:
 def split_validation(
     rows: datasets.Dataset, by: str = "scene", fraction: float = 0.2, seed: int = 0
 ) -> tuple[datasets.Dataset, datasets.Dataset]:
-    """Split training rows into a part to learn from and a part to choose the checkpoint by.
+    """Split training rows into a part to learn from and a part to choose the checkpoint by. Lesson 12.
 
     Several teams of the challenge chose their checkpoint, and stopped training, by the score on the *test* scenes
     (RQ-Net, PQE and the PIQ23 baselines do in their public code), which makes the figure that they report optimistic.

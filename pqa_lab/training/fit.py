@@ -121,6 +121,8 @@ def fit(
         ...
     TrainingError
         The loss or the gradient is no longer a number.
+
+    Lessons 06, 10, 11, 12, 14.
     """
     recipe = recipe or model.recipe
     precision = recipe.precision if precision is None else precision

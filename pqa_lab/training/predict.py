@@ -30,7 +30,7 @@ def predict(
     num_workers: int = 0,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Score every row with test-time augmentation (``predict_views``).
+    """Score every row with test-time augmentation (``predict_views``). Lessons 06, 12, 14.
 
     Every photo is looked at with the same random numbers, so the same photo twice gives the same score, wherever it
     stands in the rows. (On several threads or a GPU, another ``batch_size`` may change the last bits.)
@@ -125,6 +125,8 @@ def median_srcc(frame: pd.DataFrame) -> float:
 
     Scenes with less than two different JODs are left out, and a constant score earns 0. Figures to report come from
     ``pqa_lab.evaluation``, a room to the right of this one. NaN if no scene is left.
+
+    Lessons 06, 07, 08.
     """
     values = []
     for _, scene in frame[np.isfinite(frame["jod"])].groupby("scene"):

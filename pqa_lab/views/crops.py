@@ -26,7 +26,7 @@ def crops(
     rng: np.random.Generator | None = None,
     norm: str | None = None,
 ) -> Tensor:
-    """Square crops of ``size`` pixels.
+    """Square crops of ``size`` pixels. Lessons 04, 07, 08.
 
     Parameters
     ----------

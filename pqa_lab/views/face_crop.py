@@ -18,7 +18,10 @@ Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels; x1 and y1 lie just 
 
 
 def pqe_face(image: Source, box: Box | None, margin: int = 20) -> np.ndarray:
-    """The face and ``margin`` pixels around it, cut at the photo's border; the whole photo where ``box`` is None."""
+    """The face and ``margin`` pixels around it, cut at the photo's border; the whole photo where ``box`` is None.
+
+    Lesson 04.
+    """
     photo = load_photo(image)
     if box is None:
         return photo

@@ -80,7 +80,7 @@ class FaceDetector(Protocol):
 def detect_face(
     image: Source, detector: FaceDetector | None = None, thresholds: tuple[float, ...] = LADDER
 ) -> Box | None:
-    """The box of the main face.
+    """The box of the main face. Lesson 04.
 
     Parameters
     ----------

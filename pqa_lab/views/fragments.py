@@ -38,7 +38,7 @@ def fragments(
     short_side: int | None | str = "mode",
     norm: str | None = None,
 ) -> Tensor:
-    """Splice one mini-patch of each cell of a grid into a mosaic.
+    """Splice one mini-patch of each cell of a grid into a mosaic. Lessons 04, 07.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.B
 
 
 def to_tensor(photos: np.ndarray | list[np.ndarray], norm: str | None = None) -> Tensor:
-    """Photos of one size as a tensor.
+    """Photos of one size as a tensor. Lesson 04.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def to_tensor(photos: np.ndarray | list[np.ndarray], norm: str | None = None) ->
 
 
 def resize(image: Source, height: int, width: int, filter: str = "bilinear", fast: bool = True) -> np.ndarray:
-    """Resize a photo to (height, width), antialiased, aspect ratio not kept.
+    """Resize a photo to (height, width), antialiased, aspect ratio not kept. Lessons 04, 07.
 
     ``fast`` first averages whole pixels where the photo is more than six times too large (Pillow's ``reducing_gap``):
     at most a grey level or so away from the exact filter. Without it the result equals torchvision's ``Resize``.
@@ -67,7 +67,10 @@ def resize(image: Source, height: int, width: int, filter: str = "bilinear", fas
 
 
 def resize_short(image: Source, side: int, filter: str = "bilinear", fast: bool = True) -> np.ndarray:
-    """Resize a photo so that its short side has ``side`` pixels, aspect ratio kept (up to ``LONGEST_ASPECT``)."""
+    """Resize a photo so that its short side has ``side`` pixels, aspect ratio kept (up to ``LONGEST_ASPECT``).
+
+    Lesson 08.
+    """
     photo = load_photo(image)
     height, width = photo.shape[:2]
     # The long side is truncated, as torchvision's Resize(int) does.
@@ -82,7 +85,7 @@ def at_least(image: Source, side: int, filter: str = "bilinear") -> np.ndarray:
 
 
 def resize_global(image: Source, size: int, norm: str | None = None, filter: str = "bilinear") -> Tensor:
-    """The whole photo in one square view, aspect ratio not kept: what a "global" branch looks at.
+    """The whole photo in one square view, aspect ratio not kept: what a "global" branch looks at. Lesson 04.
 
     Returns
     -------

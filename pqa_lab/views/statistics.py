@@ -33,7 +33,7 @@ EPS = 1e-4  # a hundredth of a grey level, so that logarithms of flat patches st
 
 
 def statistics(photo: np.ndarray, face: tuple | None | str = "find") -> np.ndarray:
-    """Describe a photo by its statistics.
+    """Describe a photo by its statistics. Lessons 13, 14.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def statistics(photo: np.ndarray, face: tuple | None | str = "find") -> np.ndarr
 
 
 def statistic_names() -> list[str]:
-    """Names of the F statistics."""
+    """Names of the F statistics. Lesson 14."""
     return [name for name, _ in measure(np.full((64, 64, 3), 128, np.uint8), None)]
 
 

@@ -25,7 +25,7 @@ def _names(fit: SceneFit, order: np.ndarray) -> list[str]:
 
 
 def jod_figure(scale: JodScale, scene=None) -> go.Figure:
-    """JODs with their intervals, best image on top.
+    """JODs with their intervals, best image on top. Lesson 01.
 
     Parameters
     ----------

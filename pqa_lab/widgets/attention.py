@@ -34,7 +34,7 @@ class Run(NamedTuple):
 
 @dataclass
 class AttentionView:
-    """A method and some photos of one scene.
+    """A method and some photos of one scene. Lessons 10, 11.
 
     Parameters
     ----------
@@ -220,7 +220,7 @@ def _sample(group: bool) -> tuple[list[np.ndarray], list[str]]:
 
 
 def attention_viewer(model: Any = "default", photos: Sequence[Any] | None = None) -> Explorer:
-    """See where a method looks in a photo and what its branches, gates and scenes say.
+    """See where a method looks in a photo and what its branches, gates and scenes say. Lessons 10, 11.
 
     Parameters
     ----------

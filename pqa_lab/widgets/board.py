@@ -191,7 +191,7 @@ class Leaderboard:
 def leaderboard(
     frame: pd.DataFrame | None = None, metric: str = "srcc", statistic: str = "median", by: str = "method"
 ) -> Explorer:
-    """Draw the scenes again and see how often each method wins.
+    """Draw the scenes again and see how often each method wins. Lesson 03.
 
     Parameters are those of `Leaderboard`; without a frame, `challenge_like` scorers. ``leaderboard().static()`` is the
     twin for viewers without a kernel.

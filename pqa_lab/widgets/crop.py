@@ -43,7 +43,7 @@ GRID, PATCH = 7, 32
 
 @dataclass
 class CropView:
-    """One photo and one way to look at it.
+    """One photo and one way to look at it. Lesson 04.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def _scaled(boxes: list[tuple[int, int, int, int]], x: float, y: float) -> list[
 
 
 def crop_viewer(photo: Any = None, kind: str = "fragments (RQ-Net)", size: int = 224) -> Explorer:
-    """Choose how a network looks at a photo; see the views beside the photo with their regions outlined.
+    """Choose how a network looks at a photo; see the views beside the photo with their regions outlined. Lesson 04.
 
     Parameters are those of `CropView`; ``crop_viewer().static()`` is the twin for viewers without a kernel.
     """

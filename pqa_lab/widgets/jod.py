@@ -151,7 +151,7 @@ class JodStudy:
 
 
 def jod_explorer(qualities: list[float] | None = None, votes: int = 15, prior: str = "eb", seed: int = 0) -> Explorer:
-    """Drag the true qualities of 3 to 6 photos; see win probabilities, simulated votes and the fitted scale.
+    """Drag the true qualities of 3 to 6 photos; see win probabilities, simulated votes and the fitted scale. Lesson 01.
 
     Parameters are those of `JodStudy`; ``jod_explorer().static()`` is the twin for viewers without a kernel.
     """

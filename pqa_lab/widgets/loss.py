@@ -33,6 +33,8 @@ class LossBench:
         Predicted quality and JOD of 2 to 8 photos.
     loss : str
         Whose gradient is drawn; a key of `LOSSES`.
+
+    Lesson 05.
     """
 
     predictions: list[float] = field(default_factory=lambda: list(START))
@@ -182,7 +184,7 @@ def _noticed(before: float, now: float) -> bool:
 
 
 def loss_explorer(loss: str = "scale_shift_invariant", predictions=None, targets=None) -> Explorer:
-    """Move the predictions of a scene and watch every loss and the arrows of one gradient.
+    """Move the predictions of a scene and watch every loss and the arrows of one gradient. Lesson 05.
 
     Parameters are those of `LossBench`; ``loss_explorer().static()`` is the twin for viewers without a kernel.
     """

@@ -239,7 +239,7 @@ def _score_table(scores: list[dict[str, Any]]) -> str:
 
 
 def annotate(photos: Mapping[str, Any], store: Any = "votes.db", *, plain: bool = False, **options: Any):
-    """Start, or go on with, a voting session: `annotate({"a": "a.jpg", "b": "b.jpg"}, observer="Ada")`.
+    """Start, or go on with, a voting session: `annotate({"a": "a.jpg", "b": "b.jpg"}, observer="Ada")`. Lesson 01.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ from pqa_lab.evaluation.survey_proofs import CHALLENGE_IMAGES, CHALLENGE_SCENES,
 
 
 def challenge_like(scenes: int = CHALLENGE_SCENES, seed: int = 0) -> pd.DataFrame:
-    """Scores of simulated scorers on scenes like the challenge's.
+    """Scores of simulated scorers on scenes like the challenge's. Lesson 03.
 
     Each method of Table 1 becomes a scorer, true quality plus noise, whose median SRCC over 96 scenes of seven photos
     is on average the printed one. **These are not the methods' scores**: only how good they are is the survey's.

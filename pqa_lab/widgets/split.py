@@ -41,7 +41,7 @@ def toy_scenes(scenes: int = 10, images: int = 12, own: float = 1.0, seed: int =
 
 @dataclass
 class SceneSplit:
-    """Images of several scenes, some of which train.
+    """Images of several scenes, some of which train. Lesson 13.
 
     Parameters
     ----------
@@ -199,6 +199,8 @@ def scene_split_explorer(
 
     Parameters are those of `SceneSplit`; without a frame, `toy_scenes` and a ridge regression that is fitted anew at
     every split. ``scene_split_explorer().static()`` is the twin for viewers without a kernel.
+
+    Lesson 13.
     """
     import ipywidgets
 
