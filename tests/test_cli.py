@@ -116,6 +116,27 @@ def test_unknown_model_and_command_are_one_line(group):
     assert pqa("rnak").returncode == 2
 
 
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (("generalize", "nothing"), "no study 'nothing'"),
+        (("generalize", "scenes", "--model", "no/such/folder"), "no/such/folder"),
+        (("benchmark", "--seeds", "a"), "whole numbers"),
+        (("benchmark", "--methods", "nothing"), "no method 'nothing'"),
+    ],
+)
+def test_studies_and_the_benchmark_refuse_in_one_line(arguments, words, tmp_path):
+    answer = pqa(*arguments, "--out", tmp_path / "out")
+    assert answer.returncode == 2
+    assert words in one_line(answer.stderr)
+
+
+def test_generalize_lists_its_studies():
+    answer = pqa("generalize", "list")
+    assert answer.returncode == 0
+    assert "Known scenes against new scenes" in answer.stdout
+
+
 def test_doctor_reads_a_mismatched_pair():
     from pqa_lab.doctor import explain_import_error
 
