@@ -25,6 +25,8 @@
 # | **Memory** | about 1.0 GB; no GPU, no network |
 
 # %%
+from textwrap import fill
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -214,7 +216,7 @@ with check(2):
 tier = scores.device.map({name: device.tier for name, device in DEVICES.items()})
 new_scenes = scores.assign(tier=tier)[scores.part == "new_scene_all"]
 gap = quality_gap(new_scenes[new_scenes.method == "hyperiqa"])
-print(gap.reading)
+print(fill(gap.reading, 100))
 
 lines = gap.table.set_index("group")
 assert lines.loc["high-end only − all devices", "high"] < -0.1
@@ -314,7 +316,7 @@ assert errors.challenge > 1.3 * errors.known
 
 # %%
 scale = label_scale(new_scenes[new_scenes.method == "hyperiqa"])
-print(scale.reading)
+print(fill(scale.reading, 100))
 
 three = scale.table[["offset", "scale", "disorder"]].sum()
 assert (three.offset + three.scale) / three.sum() > 0.15
@@ -356,7 +358,8 @@ with check(4):
     for seed in range(4):
         s, j = np.random.default_rng(seed).normal(size=(2, 9))
         found = parts_of_error(s + 2, j)
-        near(None if found is None else np.shape(found), (3,), "the number of parts")
+        size = None if found in (None, ...) else len(found)
+        near(size, 3, "the number of parts", hint="Return offset, scale and disorder.")
         near(sum(found), np.mean((s + 2 - j) ** 2), "their sum", tolerance=1e-9)
         shifted = np.subtract(parts_of_error(s + 5, j), found)
         near(shifted[1:], [0, 0], "scale and disorder after another shift", tolerance=1e-9)
@@ -406,7 +409,7 @@ for k, train in enumerate(folds):
     scored.append(frame.assign(known=frame.role == "train", fold=k, features=list(x)))
 scored = pd.concat(scored, ignore_index=True)
 found = shortcut(scored)
-print(found.reading)
+print(fill(found.reading, 100))
 
 probe = found.table.set_index("group").value
 assert probe["scene named by a probe"] > 0.8
@@ -455,7 +458,7 @@ for k, train in enumerate(folds):
     answers.append(frame)
 answers = pd.concat(answers, ignore_index=True)
 sure = scene_confidence(answers, sure=0.8)
-print(sure.reading)
+print(fill(sure.reading, 100))
 
 line = sure.table.set_index("group").value
 assert line["named rightly, known"] > 0.5
@@ -500,7 +503,7 @@ with check(5):
 
 # %%
 fair = tones(scored)
-print(fair.reading)
+print(fill(fair.reading, 100))
 columns = ["group", "value", "low", "high", "images", "people"]
 print(fair.table[columns].round(2).to_string(index=False))
 
