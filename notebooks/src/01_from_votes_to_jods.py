@@ -88,7 +88,7 @@ print(
 # The unit is chosen so that it means something: **1 JOD** (just objectionable difference) **apart = 75 % prefer the
 # better photo**. That fixes the noise of the difference at $\sigma = 1/\Phi^{-1}(0.75) = 1.4826$.
 #
-# **Predict.** 10,000 people look at two photos that are 1 JOD apart. How many prefer the better one? And at 2 JOD?
+# **Predict.** 10,000 people look at two photos that are 1 JOD apart: 7,500 prefer the better one. How many at 2 JOD?
 
 
 # %%
@@ -112,7 +112,7 @@ assert all(
 
 # %% [markdown]
 # **Explain.** The difference of two noises is normal with SD $\sigma$, so the share is
-# $P(A \succ B) = \Phi\big((q_A - q_B)/\sigma\big)$. Here is that curve; read it from right to left as well.
+# $P(A \succ B) = \Phi\big((q_A - q_B)/\sigma\big)$. Here is that curve; read it from the vertical axis back as well.
 
 # %%
 distance = np.linspace(-4, 4, 81)
@@ -147,7 +147,7 @@ show(
 )
 
 # %% [markdown]
-# **Look.** The ends are flat: from 98 % to 99 % it is as far as from 50 % to 60 %. Pairs that are far apart therefore
+# **Look.** The ends are flat: from 98 % to 99 % it is as far, in JOD, as from 50 % to 60 %. Pairs that are far apart therefore
 # tell little about *how far*. We will meet this again when we choose which pair to ask.
 
 # %%
@@ -236,13 +236,13 @@ with check(2):
         equal,
         60 * np.log(2),
         "for equal qualities it",
-        hint="60 votes, each as likely as a coin: 60 log 2.",
+        hint="Sum over all pairs: 60 votes, each as likely as a coin, 60 log 2.",
     )
     near(
         minus_log_likelihood(np.array([1.0, 0, -1]), counts),
         30.11,
         "for q = 1, 0, -1 it",
-        hint="Divide by SIGMA?",
+        hint="Is the difference divided by SIGMA, and is it i over j?",
     )
     near(
         minus_log_likelihood(np.array([6.0, 5, 4]), counts),
@@ -255,8 +255,8 @@ with check(2):
     )
 
 # %% [markdown]
-# The last but one test says something important: adding the same number to all qualities changes nothing. **Votes have
-# no zero.** We agree that the mean is zero.
+# The check just saw something important: q = 6, 5, 4 has the value of q = 1, 0, -1. Adding the same number to all
+# qualities changes nothing. **Votes have no zero.** We agree that the mean is zero.
 #
 # ### Exercise 3 · The scale (●●○, 6 min)
 #
@@ -264,7 +264,7 @@ with check(2):
 #
 # <details><summary>Hint</summary>
 #
-# `minimize(lambda q: ..., np.zeros(3)).x`. The function must not depend on Exercise 2 being right: take yours or
+# `minimize(lambda q: ..., np.ones(3)).x` is where it found the least (`.x`), from a start at 1, 1, 1. The function must not depend on Exercise 2 being right: take yours or
 # write it once more.
 #
 # </details>
@@ -272,7 +272,7 @@ with check(2):
 # %%
 # solution
 found = minimize(
-    lambda q: -(counts * log_ndtr((q[:, None] - q[None, :]) / SIGMA)).sum(), np.zeros(3)
+    lambda q: -(counts * log_ndtr((q[:, None] - q[None, :]) / SIGMA)).sum(), np.ones(3)
 ).x
 my_scale = found - found.mean()  # solution
 
@@ -390,6 +390,13 @@ with check(4):
         coverage(held.assign(ci_low=[9] * 10 + list(held.ci_low[10:])), truth),
         1 - 10 / len(held),
         "when ten intervals lie too high, the share",
+        tolerance=1e-9,
+        hint="Both ends count.",
+    )
+    near(
+        coverage(held.assign(ci_high=[-9] * 10 + list(held.ci_high[10:])), truth),
+        1 - 10 / len(held),
+        "when ten intervals lie too low, the share",
         tolerance=1e-9,
         hint="Both ends count.",
     )
@@ -534,7 +541,7 @@ assert (error.loc[[32, 64], "asap"] < 0.9 * error.loc[[32, 64], "random"]).all()
 # %% [markdown]
 # **Explain.** "asap" asks the pair whose answer is expected to change our belief most (expected information gain): photos
 # that are close *and* uncertain. The best against the worst is nearly always a foregone conclusion, the flat end of the
-# curve in section 2. The annotator at the top chose your pairs this way. At the very start nothing is known, so nothing
+# curve in section 2. The annotator at the top chose the order of your pairs this way. At the very start nothing is known, so nothing
 # can be gained by choosing.
 #
 # And now, if you voted: **your** scale, from your own fifteen votes.

@@ -319,7 +319,7 @@ show(
 # %% [markdown]
 # **Explain.** The winner of the challenge cannot be told from the organisers' own baselines. What *can* be said: the
 # top three are better than the bottom two. This treats the medians as independent; all methods saw the same scenes, so a
-# paired test on the per-scene scores could see more. Those are unpublished. For your own methods you have them:
+# paired test on the per-scene scores could see more. Those are unpublished. For your own methods you have them; here on simulated scores:
 
 # %%
 mine = challenge_like(seed=1)
@@ -438,7 +438,7 @@ assert evidence.residual_without_krcc.max() < 0  # one-sided: this formula is wr
 #
 # JODs are estimates. A scorer that knew the truth would still disagree with them.
 #
-# **Predict.** 96 scenes of seven photos, 10 people, 12 votes each a scene: what SRCC does the *truth* reach against such
+# **Predict.** 96 scenes of seven photos; each of 10 people compares 12 pairs in every scene. What SRCC does the *truth* reach against such
 # labels?
 
 # %%
@@ -470,7 +470,7 @@ for votes_each in (12, 60):
 # over scenes of seven photos; that of its 28 pairs no more than a dozen can be told apart; that the winner and the best
 # baseline are not among those; and that Table 2's score needs all three metrics. The survey also says that "all the
 # methods struggle to generalize": there the tables are clear, every method loses far more than the noise. And the order
-# on PIQ23 says nothing about the order on the challenge:
+# on PIQ23 cannot be seen to say anything about the order on the challenge:
 
 # %%
 print(evaluation.rank_reversal().round(2).to_string(index=False))

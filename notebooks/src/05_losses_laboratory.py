@@ -19,7 +19,7 @@
 # | | |
 # |---|---|
 # | **You will be able to** | read Eq. 1 to 6 of the survey; say what each loss is blind to, and when blindness is what you want |
-# | **You need** | [lesson 00](00_rank_a_scene_group.ipynb) (the JOD); a little PyTorch (tensors, `backward`) |
+# | **You need** | [lesson 00](00_rank_a_scene_group.ipynb) (the JOD), [lesson 01](01_from_votes_to_jods.ipynb) (from chance to JOD); a little PyTorch (tensors, `backward`) |
 # | **Time** | 45 minutes with the exercises; 20 s to run on two cores |
 # | **Memory** | about 1 GB; no GPU, no network |
 
@@ -88,7 +88,7 @@ assert table.fidelity.idxmin() == "Shifted"
 assert table.fidelity["Shifted"] > 0.01
 
 # %% [markdown]
-# **Look.** The winner in SRCC is the *worst* in L1: training with L1 would send it back to the lazy model. (Lazy has no
+# **Look.** The winner in SRCC is the *worst* in L1: L1 prefers the lazy model to it. (Lazy has no
 # SRCC: all its ranks are tied.) The third column gives the winner exactly 0, the fourth does not.
 #
 # **Explain.** L1 sees a shift; the challenge does not. The scale-shift-invariant loss (Eq. 1-2) is blind to exactly what
@@ -111,11 +111,22 @@ loss_explorer()
 LossBench().static()
 
 # %% [markdown]
+# The losses in formulas, for predictions $s$, JODs $q$, all pairs $(i, j)$ of the scene and $\Delta s = s_i - s_j$:
+#
+# | loss | what is averaged |
+# |---|---|
+# | L1, MSE, Huber | $\lvert s_i - q_i\rvert$, its square, or the square near zero and the distance beyond |
+# | scale-shift-invariant (Eq. 1-2) | $\lvert \hat s_i - \hat q_i\rvert$, where $\hat s_i = (s_i - \mathrm{med}\,s) / \mathrm{mean}\lvert s - \mathrm{med}\,s\rvert$ |
+# | merged MSE + rank (Eq. 3) | MSE, plus a penalty for pairs whose $\Delta s$ does not agree with their $\Delta q$ |
+# | fidelity (Eq. 4-6) | $1 - \sqrt{p\,\hat p} - \sqrt{(1-p)(1-\hat p)}$, $\hat p = \Phi(\Delta s/\sqrt 2)$; $p$ is 1, ½ or 0 (a *hard* label) |
+# | pairwise logistic | $\log(1 + e^{-\Delta s})$ for the pair's better photo $i$ |
+#
 # ### Exercise 1 · Who is blind to what? (●○○, 5 min)
 #
 # For the four losses `"huber"`, `"scale_shift_invariant"`, `"fidelity"`, `"rank_mse"`: put into `blind_to_shift` those
 # that do not notice when the same number is added to all predictions of the scene, and into `blind_to_scale` those that
-# do not notice when the predictions are stretched around their mean. Answer from the widget or from the formulas.
+# do not notice when the predictions are stretched around their mean. Answer from the widget or from the
+# table of formulas above, as Python sets of names, such as `{"huber"}`.
 #
 # <details><summary>Hint</summary>
 #
@@ -184,7 +195,7 @@ assert set(table.index[table["squash JODs"] == 0]) == {"fidelity", "pairwise_log
 
 # %% [markdown]
 # Three families. **Pointwise** losses (L1, Huber, MSE) see everything. **Pairwise** ones (fidelity, logistic, and
-# Bradley-Terry) see neither the shift nor, with hard labels, how *much* better a photo is. **Scene-wise** ones
+# Bradley-Terry) do not see the shift; with hard labels, the first two do not see how *much* better a photo is either. **Scene-wise** ones
 # (scale-shift-invariant, PLCC) see neither shift nor stretch, but do see crooked distances. Eq. 3 adds a pairwise term
 # to a pointwise one and keeps the pointwise eyes.
 #
@@ -221,7 +232,7 @@ with check(2):
         expected = scale_shift_invariant_loss(
             pred, target, torch.zeros(7, dtype=torch.long)
         )
-        hint = "Median, not mean; mean absolute deviation, not standard deviation."
+        hint = "Median, not mean, also inside the deviation; mean absolute deviation, not standard deviation."
         near(answer, expected, f"the loss of scene {seed}", tolerance=1e-5, hint=hint)
         assert abs(float(eq_1_2(5 * pred - 2, target) - answer)) < 1e-6, (
             "It still sees a stretch of the predictions."
@@ -297,7 +308,7 @@ show(
 # %% [markdown]
 # **Look.** At the left edge, where the model is most wrong, and at +1, where the prediction is exact.
 #
-# **Explain.** Squared error is a slave of its worst case: one mislabelled photo can pull harder than all others together.
+# **Explain.** Squared error is ruled by its worst case: one mislabelled photo can pull harder than all others together.
 # Huber (delta 0.2 JOD) gives every photo the same limited force. The fidelity loss is *bounded*: a pair can cost 1 at
 # most, so where it costs nearly 1 the curve is flat. That makes it robust against wrong labels, and unable to repair a
 # model that starts out upside down. At +1 the pointwise losses rest; the pairwise ones go on pulling, for ever more certainty.
@@ -514,9 +525,13 @@ with check(4):
         float(torch.cat(parts).mean()),
         "the loss",
         tolerance=1e-5,
+        hint="A mean over all photos of the batch.",
     )
     assert abs(float(centred_mse(score + scene, own, scene) - answer)) < 1e-6, (
         "It still sees a shift of one scene."
+    )
+    assert abs(float(centred_mse(score, own + scene, scene) - answer)) < 1e-6, (
+        "It still sees the zero of a scene's JODs."
     )
     mended = scene_srcc(new_features @ train(centred_mse, *world(seed)), new_jod, new_scene)
     assert mended > 0.9, f"Trained with it, the model reaches {mended:.2f} only."

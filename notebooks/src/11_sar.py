@@ -289,8 +289,8 @@ print(reached)
 assert {name for name, yes in reached.items() if yes} == {"scene_conv", "scene_fc"}
 
 # %% [markdown]
-# **Explain.** The scene head alone. Whatever weight the survey's authors gave this term (unknown), it could not disturb
-# the scores, nor help them: recognising the scene is a separate little classifier on frozen features. In MoNet and
+# **Explain.** The scene head alone. Whatever weight the survey's authors gave this term (unknown), it could not change
+# the features that the scores are made from: recognising the scene is a separate little classifier on frozen features. In MoNet and
 # SEM-HyperIQA the same term reaches the backbone.
 #
 # ## 4 · Take parts away
@@ -399,7 +399,8 @@ assert agrees["a scene drawn for each"] < agrees["one scene for all"]
 # %% [markdown]
 # **Look.** First the gate and "all scenes equal", then the two rows about scenes that are told wrongly.
 #
-# **Explain.** Gate and scene recognition can go, and nothing happens. On a *new* scene the chances are nearly flat, and no
+# **Explain.** Gate and scene recognition can go, and nothing happens (in trainings this short they had little chance to
+# learn; what a longer one does is in `pqa_lab/evaluation/results/behaviour.md`). On a *new* scene the chances are nearly flat, and no
 # regressor is the right one anyway. The two wrong rows say more. If each photo is scored by a regressor drawn for it
 # alone, the ranking suffers: the regressors do differ. If all photos of a scene get the *same* wrong one, it suffers
 # less: within a scene what they share cancels. So a rank correlation within scenes cannot see what scene weights are good

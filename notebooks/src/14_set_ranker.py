@@ -111,7 +111,7 @@ with check(1):
         draw, names = rng.normal(3, 1, (10, 4)), rng.integers(3, size=10)
         frame = pd.DataFrame(draw)
         found = without_scene(draw, names)
-        if found is not None and np.allclose(found, draw - draw.mean(0)):
+        if isinstance(found, np.ndarray) and np.allclose(found, draw - draw.mean(0)):
             raise AssertionError("That is the mean of all photos; each scene has its own.")
         near(
             found,
@@ -274,7 +274,7 @@ with check(3):
     for said, true in ((0.0, 1.0), (1.0, 1.0), (-2.0, 0.5)):
         answer = surprise(torch.tensor(said), torch.tensor(true))
         want = 2 * of_library(said, true)  # the library takes the mean of both orders
-        if answer is not None and abs(float(answer) - want / 2) < 1e-4:
+        if isinstance(answer, torch.Tensor) and abs(float(answer) - want / 2) < 1e-4:
             raise AssertionError("Almost: that is half of it; add both directions.")
         near(answer, want, f"for {said} said and {true} true the loss", tolerance=1e-4)
 
@@ -289,7 +289,7 @@ for k, true in enumerate((0.3, 1.0, 2.5)):
     )
 figure.update_xaxes(title="said: difference of scores, JOD").update_yaxes(title="loss")
 figure.update_layout(template="plotly_white", height=320, margin_t=30)
-print(resting)
+print({true: round(found, 2) for true, found in resting.items()})
 
 assert all(abs(found - true) < 0.11 for true, found in resting.items())
 show(figure, "Each curve is lowest where the score difference equals the JOD difference.")
@@ -369,7 +369,7 @@ with check(4):
     answer = expected_error(curve)
     plain = (curve.chance - curve.share).abs().mean()
     if (
-        answer is not None
+        isinstance(answer, float)
         and abs(answer - plain) < 1e-9
         and abs(plain - error["ece"]) > 1e-6
     ):
@@ -422,6 +422,18 @@ show(
 # The benchmark trained the set ranker also without each of its ideas, three times: without subtracting the scene
 # (`absolute`), without attention (`no_attention`), without both (`alone`: it sees one photo at a time, like all others).
 #
+# First the lead, as the benchmark's own page has it, against the best published method of each part:
+
+# %%
+claims = pd.read_csv(RESULTS / "claims.csv")
+lead = claims[claims.claim.str.startswith("Ours: scoring the group")].set_index("measured")
+print(lead[["difference", "low", "high", "verdict"]].round(3).to_string())
+
+ahead = {name.split(", ")[1]: word for name, word in lead.verdict.items()}
+assert ahead["new_scene_all"] == ahead["challenge"] == "supported"
+assert ahead["new_device"] == "not seen"
+
+# %% [markdown]
 # **Predict.** The whole ranker leads the best published method on new scenes by about 0.08 SRCC. How much of that lead is
 # left when it looks at photos one by one?
 
@@ -515,21 +527,29 @@ def scores_of(rows):
         return ranker(views, groups[torch.from_numpy(rows)]).score.numpy()
 
 
-changed = total = 0
+swapped, gaps = [], []
 everyone = scores_of(np.arange(len(x)))
 for seed in range(20):
     few = np.random.default_rng(seed).permutation(len(x))[: len(x) // 2]
     fewer = scores_of(few)
     together = scene[few][:, None] == scene[few][None, :]
     pair = np.triu(together, 1)
-    full, half = (np.sign(s[:, None] - s[None, :])[pair] for s in (everyone[few], fewer))
-    changed, total = changed + (full != half).sum(), total + len(full)
-print(f"{changed} of {total} pairs ({100 * changed / total:.1f} %) change their order")
+    full, half = ((s[:, None] - s[None, :])[pair] for s in (everyone[few], fewer))
+    swapped.append(full * half < 0)
+    gaps.append(np.abs(full))
+swapped, gaps = np.concatenate(swapped), np.concatenate(gaps)
+print(
+    f"{swapped.sum()} of {len(swapped)} pairs ({100 * swapped.mean():.1f} %) change their order"
+)
+print(
+    f"median gap: all {np.median(gaps):.2f} JOD, those {np.median(gaps[swapped]):.2f} JOD"
+)
 
-assert 0 < changed < 0.15 * total
+assert 0 < swapped.mean() < 0.15
+assert np.median(gaps[swapped]) < 0.5 * np.median(gaps)
 
 # %% [markdown]
-# **Explain.** A few do, mostly near-ties. A judge of single photos never contradicts itself this way (and it can score a
+# **Explain.** A few do, near-ties. A judge of single photos never contradicts itself this way (and it can score a
 # photo that has no group). Which price is right depends on the use: ranking a burst, or grading a camera.
 #
 # ## What the survey says, what we saw
