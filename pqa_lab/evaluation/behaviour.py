@@ -30,10 +30,10 @@ from torch import nn
 from pqa_lab.errors import InputError
 from pqa_lab.evaluation import behaviour_tables as tables
 from pqa_lab.evaluation.behaviour_arms import SETTINGS, augmented, measure
-from pqa_lab.evaluation.benchmark import FULL, QUICK, build, machine
+from pqa_lab.evaluation.benchmark import FULL, QUICK, build, machine, train_fold
 from pqa_lab.evaluation.benchmark_world import FOLDS, World, deal, load_world
 from pqa_lab.evaluation.files import load_evaluation, save_evaluation
-from pqa_lab.training import fit, load_checkpoint, predict, save_checkpoint
+from pqa_lab.training import load_checkpoint, save_checkpoint
 from pqa_lab.training.data import scene_names
 
 ASKED = ("pqe", "sar", "sem_hyperiqa", "fhiqa", "monet")  # branches, gate, scene heads: with every seed
@@ -106,17 +106,14 @@ def behaviour(
 def trained(
     model: nn.Module, facts: dict[str, Any], rows: datasets.Dataset, seed: int, world: World, folder: Path
 ) -> Path:
-    """The checkpoint of a training, trained if it is not there; the budget and the order of events are `run_cell`'s."""
+    """The checkpoint of a training, trained if it is not there; the budget is the benchmark's."""
     if folder.exists():
         known = load_checkpoint(folder).facts
         if all(known.get(name) == facts[name] for name in FACTS):
             return folder
     train = rows.select(deal(rows, seed % FOLDS)[0])
-    recipe = model.recipe
-    steps = max(1, round(world.photos / (recipe.scenes_per_batch * recipe.images_per_scene)))
-    predict(model, train.select(range(2)), progress=False)  # a face detector draws random numbers when it is loaded
     begun = time.process_time()
-    fit(model, train, seed=seed, max_steps=steps, progress=False, device="cpu")
+    steps = train_fold(model, rows, seed, world, progress=False)
     cost = time.process_time() - begun
     kept = {name: facts[name] for name in FACTS}
     return save_checkpoint(model, folder, **kept, scenes=scene_names(train), fit_seconds=cost, steps=steps)

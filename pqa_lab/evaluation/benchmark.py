@@ -205,17 +205,21 @@ def build(name: str, seed: int, world: World) -> tuple[nn.Module, dict[str, Any]
     return model, json.loads(json.dumps(facts))  # as a saved cell returns them
 
 
+def train_fold(model: nn.Module, rows: datasets.Dataset, seed: int, world: World, progress: bool = True) -> int:
+    """Train on the fold of a seed with the world's budget of photos; return the optimizer steps."""
+    chosen, recipe = deal(rows, seed % FOLDS)[0], model.recipe
+    steps = max(1, round(world.photos / (recipe.scenes_per_batch * recipe.images_per_scene)))
+    fit(model, rows.select(chosen), seed=seed, max_steps=steps, progress=progress, device="cpu")
+    return steps
+
+
 def run_cell(
     model: nn.Module, rows: datasets.Dataset, seed: int, world: World, progress: bool = True
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Train once, score all parts: the frame of `save_evaluation`, and what it cost (CPU seconds of this process)."""
     train, parts = deal(rows, seed % FOLDS)
-    recipe = model.recipe
-    steps = max(1, round(world.photos / (recipe.scenes_per_batch * recipe.images_per_scene)))
-    # What a view loads when it is first used (a face detector) draws random numbers: before the seed is set, not after.
-    predict(model, rows.select(train[:2]), progress=False)
     begun = time.process_time()
-    fit(model, rows.select(train), seed=seed, max_steps=steps, progress=progress, device="cpu")
+    steps = train_fold(model, rows, seed, world, progress)
     trained = time.process_time()
     # A method that compares photos sees a part's scene as one group; any other scores a photo once for all parts.
     if getattr(model, "compares", False):

@@ -247,7 +247,7 @@ def test_quick_run_from_nothing_to_the_page_and_again_without_training(tmp_path,
     before = behaviour.load_answers(tmp_path)
     for name in ("sar-0", "rqnet-0"):
         (tmp_path / "cells" / f"{name}.parquet").unlink()
-    monkeypatch.setattr(behaviour, "fit", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(behaviour, "train_fold", lambda *_, **__: pytest.fail("trained again"))
     behaviour.behaviour(tmp_path, seeds=[0], quick=True)
     after = behaviour.load_answers(tmp_path)
     pd.testing.assert_frame_equal(before, after)
