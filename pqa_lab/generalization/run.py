@@ -19,6 +19,7 @@ from pqa_lab.generalization.finding import Finding, need
 from pqa_lab.generalization.runs import STEPS, check_method, described_scores, trained_scores
 from pqa_lab.generalization.shifts import Run
 from pqa_lab.methods import METHODS
+from pqa_lab.ranking import load_ranker
 
 
 @dataclass(frozen=True)
@@ -140,17 +141,18 @@ def run_study(
     model = chosen.method if model is None else str(model)
     if model not in METHODS and Path(model).suffix == ".parquet":
         return chosen.analyse(load_evaluation(model))
+    if chosen.compares_models:
+        check_method(model, study)
+    ranker = None if model in METHODS else load_ranker(model)  # refused before minutes are spent on scenes
+    if not len(seeds):
+        raise InputError("There is no seed: give at least one, such as 0.")
     if data is None:
         from pqa_lab.scenes import load_simulated
 
         data = load_simulated(progress=progress)
     _check_columns(study, data)
-    if model not in METHODS:
-        if chosen.compares_models:
-            check_method(model, study)
-        return chosen.analyse(_checkpoint_scores(model, data, progress))
-    if not len(seeds):
-        raise InputError("There is no seed: give at least one, such as 0.")
+    if ranker is not None:
+        return chosen.analyse(_ranker_scores(ranker, data, progress))
     frames = []
     for seed in seeds:
         for run in chosen.plan(data, seed):
@@ -246,10 +248,8 @@ def _check_columns(study: str, rows: datasets.Dataset) -> None:
         need(pd.DataFrame(table), study, list(table))
 
 
-def _checkpoint_scores(model: str, rows: datasets.Dataset, progress: bool) -> pd.DataFrame:
-    from pqa_lab.ranking import load_ranker
-
-    net, _, name = load_ranker(model)
+def _ranker_scores(ranker: tuple[Any, Any, str], rows: datasets.Dataset, progress: bool) -> pd.DataFrame:
+    net, _, name = ranker
     known = getattr(net, "facts", {}).get("scenes", [])
     frame = described_scores(net, rows, known, progress)
     return frame.assign(method=name, known=frame["scene"].isin(known))
