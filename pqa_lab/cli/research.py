@@ -31,6 +31,23 @@ def methods(
 
 
 @app.command()
+def provenance(
+    part: Annotated[str, typer.Argument(help="How a place begins: 3.1, equation, table2; default all.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show where each equation, table row and number of the survey is implemented, and how it is known."""
+    from pqa_lab.provenance import provenance as table_of
+
+    table = table_of(part)
+    if as_json:
+        say_json(table.to_dict("records"))
+        return
+    for line in table.itertuples():
+        typer.echo(f"{line.place}  [{line.evidence}]  {line.says}\n    {line.implemented_by or line.note}")
+    typer.echo(f"{len(table)} lines: " + ", ".join(f"{n} {e}" for e, n in table["evidence"].value_counts().items()))
+
+
+@app.command()
 def train(
     method: Annotated[str, typer.Argument(help="A key of `pqa-lab methods`, for example hyperiqa.")],
     data: Annotated[

@@ -1,7 +1,7 @@
 r"""FULL-HyperIQA, FHIQA (survey section 2.1 and Fig. 4, baseline 3): SEM-HyperIQA that hedges between similar scenes.
 
-*Stated*: it extends SEM-HyperIQA to new scenes by weighting the rescaled scores of the most similar known scenes;
-1300 px, 145 M, no extra data.
+*Stated*: it extends SEM-HyperIQA to new scenes by weighting the rescaled scores with the whole vector of scene
+probabilities, all known scenes by their similarity; 1300 px, 145 M, no extra data.
 
 *From the paper's abstract page* (arXiv 2402.09178) and *public code* (DXOMARK-Research/PIQ2023@4a20fa8, architecture
 only): with scene probabilities P, their k largest :math:`s_1 \dots s_k` and a multiplier and offset for each scene,
@@ -11,6 +11,8 @@ only): with scene probabilities P, their k largest :math:`s_1 \dots s_k` and a m
 where (a, b) of a scene come from the rescale network C-100-100-100-2 on the scene's one-hot vector, and P from
 HyperIQA's hyper features, averaged to one row of C columns, through 500-500-C. The same parameters as SEM-HyperIQA:
 145.27 M at C = 50.
+
+The code keeps the k likeliest scenes, the survey's words all of them (``top=scenes``); here as in the code.
 
 *Inferred*: the loss (L1 on the score + scene cross-entropy, 1 : 1). *Unknown*: k (5 here), learning rate, epochs.
 

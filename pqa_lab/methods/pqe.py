@@ -16,6 +16,7 @@ scenes, PLCC after a logistic fit, of the epoch that was best on the test scenes
 
 *Ours*: another face detector (MTCNN; ``model.detector``). All same-scene pairs of a batch count: with ``PQE.pairs`` as
 sampler of ``fit`` these are the sampled ones and a few that meet by chance. Boxes and logits are remembered by photo.
+No trained LIQE ships with the package: ``paper(liqe=folder)`` takes one, else its logits mean nothing (see the config).
 
 Published: PIQ23 SRCC / PLCC / KRCC .864 / .857 / .690, challenge .411 / .544 / .333; 174 M parameters (without LIQE's
 151 M and the detector's).

@@ -4,15 +4,18 @@ One ViT-B/16 of CLIP looks at the small whole photo (its class embedding) and at
 tokens); the Global-Local Feature-aware Block turns both into a score; the loss maps every scene to median 0 and mean
 absolute deviation 1 first, so sources with different scales train together.
 
-*Stated*: all of this; Adam, batch 128 = 4 scenes x 32, cosine; four models {general, portrait} x {M1, M2}.
+*Stated*: all of this; Adam, batch 128 = 4 scenes x 32, cosine; nine crops at test time; four models {general,
+portrait} x {M1, M2}.
 *From public code* (ZachL1/SIND@65fbe22, the authors' repository): all sizes, ImageNet's mean and deviation rather than
-CLIP's, lr 1e-5, warm-up, EMA 0.99, epochs; nine views at test time; the ensemble averages raw scores; the published
-checkpoints were chosen on the PIQ23 test scenes.
+CLIP's, lr 1e-5, warm-up, EMA 0.99, epochs; the nine mosaics that go with the nine crops; the ensemble averages raw
+scores; the published checkpoints were chosen on the PIQ23 test scenes.
 *Inferred*: portrait pre-training takes every (attribute, scene) as a scene of its own, whose images train that
 attribute's block; all three attributes weigh the same. The block that fine-tuning keeps is ``overall``.
 *Unknown*: weight decay (1e-5 or 5e-4), whether pre-training saw PIQ23 too, the face detector, the divisions M1 and M2.
-*Ours*: photos too small for the fragments are enlarged. The last layer is linear on two halves, so a score is a sum
-of a global and a local part: ``parts`` has both, and the mean of nine views depends on no pairing of crops and mosaics.
+*Ours*: photos too small for the fragments are enlarged; ``fit`` keeps the four scenes of a batch different, which the
+public sampler does not (``SceneBatchSampler(distinct=False)``). The last layer is linear on two halves, so a score is
+a sum of a global and a local part: ``parts`` has both, and the mean of nine views depends on no pairing of crops and
+mosaics.
 
 Published: PIQ23 SRCC / PLCC / KRCC .820 / .839 / .621, challenge .554 / .597 / .381; 57.6 M parameters, of a counter
 that skips attention's: one model has 86.60 M, the ensemble four times that.

@@ -7,6 +7,8 @@ every photo is assumed to show a known scene; 1300 px, 145 M, no extra data.
 averaged to one row of C columns, go through 500-500-C to the scene logits; C-100-100-100-2 turns the softmax vector
 into (a, b); :math:`q = a\,\bar q + b`, where :math:`\bar q` is the mean quality of the patches. C = 50 on either split,
 one patch: 145.27 M. Variants: -SO feeds the true one-hot scene instead, -CO names the scene and does not rescale.
+The survey's "scene category" reads as the likeliest scene alone; here as in the code. Patches of a photo share (a, b),
+so it is the same to rescale each of them, as the survey says, or their mean.
 
 *Inferred*: the loss (L1 on the rescaled score + cross-entropy, 1 : 1), and that -SO has no scene head.
 *Unknown*: learning rate, epochs, number of patches.
