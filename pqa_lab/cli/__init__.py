@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from pqa_lab.cli import use, data, research  # noqa: F401  # isort: skip - the order of the help
+from pqa_lab.cli import use, data, research, classroom  # noqa: F401  # isort: skip - the order of the help
 from pqa_lab.cli.common import app
 from pqa_lab.errors import InputError
 
