@@ -132,16 +132,22 @@ class Ranking:
         }
 
     def as_text(self) -> str:
-        lines = [f"{'':4}{'photo':32} {'JOD':>6}  {'95 % interval':>15}  {'beats next':>10}  why"]
+        names = [Path(photo.path).name for photo in self.photos]
+        names = [name if len(name) <= 32 else name[:31] + "…" for name in names]
+        wide = max(5, *map(len, names))
+        lines = [f"{'':4}{'photo':{wide}} {'JOD':>6}  {'95 % interval':>15}  {'beats next':>10}  why"]
         for i, photo in enumerate(self.photos):
             beats = f"{self.win[i, i + 1]:.0%}" if i + 1 < len(self.photos) else ""
             interval = f"{photo.jod_low:+.2f} … {photo.jod_high:+.2f}"
-            name = Path(photo.path).name
-            name = name if len(name) <= 32 else name[:31] + "…"
-            lines.append(f"{photo.rank:2}. {name:32} {photo.score:+6.2f}  {interval:>15}  {beats:>10}  {photo.reason}")
+            lines.append(
+                f"{photo.rank:2}. {names[i]:{wide}} {photo.score:+6.2f}  {interval:>15}  {beats:>10}  {photo.reason}"
+            )
         for group in self.ties:
             lines.append("too close to call: " + ", ".join(Path(self.photos[i].path).name for i in group))
         return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"Ranking of {len(self.photos)} photos, best first:\n{self.as_text()}"
 
     def _repr_html_(self) -> str:
         from pqa_lab.report import ranking_html

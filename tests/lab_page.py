@@ -12,6 +12,14 @@ ROOT = Path(__file__).parents[1]
 DONE = "last cell ran"
 
 
+def cells_of(page) -> list[tuple[str, str]]:
+    """Type and source of the notebook's cells as JupyterLab has them now, without the last, which says "done"."""
+    cells = page.evaluate(
+        "() => jupyterapp.shell.currentWidget.context.model.toJSON().cells.map((c) => [c.cell_type, c.source])"
+    )
+    return [(kind, "".join(source)) for kind, source in cells][:-1]
+
+
 @contextlib.contextmanager
 def lab_page(folder: Path, cells: list[str], height: int = 1600):
     """Run ``cells`` in a new notebook; gives the page and a list that fills with errors and requests that leave it."""

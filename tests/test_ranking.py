@@ -96,6 +96,8 @@ def test_the_text_and_the_table_say_the_same():
     ranking = rank([grey(100), grey(120)], model=Brightness(), names=["a.jpg", "b.jpg"])
     text = ranking.as_text()
     assert text.index("b.jpg") < text.index("a.jpg")
+    assert text in repr(ranking)  # what a viewer without HTML shows
+    assert "array(" not in repr(ranking)
     assert list(ranking.as_frame()["photo"]) == ["b.jpg", "a.jpg"]
     assert [photo["path"] for photo in ranking.as_dict()["photos"]] == ["b.jpg", "a.jpg"]
 

@@ -29,8 +29,11 @@ class Shown:
     table: pd.DataFrame
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
+        drawn = json.loads(self.figure.to_json())
+        if not self.figure.layout.title.text:  # plotly would leave 100 pixels for one
+            drawn["layout"].setdefault("margin", {}).setdefault("t", 40)
         bundle = {
-            "application/vnd.plotly.v1+json": json.loads(self.figure.to_json()),
+            "application/vnd.plotly.v1+json": drawn,
             "text/markdown": f"*Figure.* {self.alt}\n\n{_markdown(self.table)}",
             "text/plain": f"Figure. {self.alt}\n\n{self.table.to_string(index=False)}",
         }

@@ -198,7 +198,7 @@ class AttentionView:
             shown |= replace(self, map=name).pictures()
         table = pd.DataFrame({"part": list(self.numbers()), "value": [f"{v:.4g}" for v in self.numbers().values()]})
         text = f"{self.words()} Maps over what the model sees, bright where it looks: {'; '.join(chosen)}."
-        return show(pictures_figure(shown, text, columns=len(shown)), table=table)
+        return show(pictures_figure(shown, text, columns=min(len(shown), 3)), table=table)
 
     def _page(self) -> int:
         return min(self.view, self.views_count() - 1)

@@ -42,7 +42,7 @@ IDEAL = "ideal"
 KNOBS = {
     "stops": ("exposure, stops", -3.0, 3.0, 0.1),
     "warmth": ("warmth, stops", -1.5, 1.5, 0.1),
-    "light": ("sensor light, stops", -9.0, 0.0, 0.5),
+    "light": ("sensor, stops", -9.0, 0.0, 0.5),
     "defocus": ("defocus, pixels", 0.0, 4.0, 0.1),
     "motion": ("motion, pixels", 0.0, 10.0, 0.2),
     "denoise": ("noise reduction", 0.0, 0.3, 0.01),
@@ -200,7 +200,7 @@ class CameraBench:
         photo = self.picture()
         maps = {f"{part.name}. {part.legend}": part.image for part in part_maps(photo)}
         return {
-            "photo": row_html({"reference": self.reference, "this camera": photo}, self.words(), 320),
+            "photo": row_html({"reference": self.reference, "this camera": photo}, self.words(), 250),
             "maps": row_html(maps, "", 165),
         }
 
@@ -226,7 +226,7 @@ def _signed(jod: float) -> str:
 
 
 def camera_bench(photo: Any = None, scene: int = 0, model: Any = "default") -> Explorer:
-    """Turn the knobs of a camera; see the photo, its predicted and true quality, and the maps.
+    """Turn the knobs of a camera; see the photo, its predicted and true quality, and the maps. Lesson 00.
 
     Parameters are those of `CameraBench`; ``camera_bench().static()`` is the twin for viewers without a kernel.
     """

@@ -182,10 +182,7 @@ class Leaderboard:
         for name, board in boards.items():
             table[f"wins with {name}"] = [f"{100 * share:.0f} %" for share in board.wins()]
         figures = {name: board.wins_figure() for name, board in boards.items()}
-        figure = side_by_side(figures, text, height=120 + 34 * len(self.methods))
-        for k in range(2, len(figures) + 1):
-            figure.update_yaxes(showticklabels=False, col=k)
-        return show(figure, table=table)
+        return show(side_by_side(figures, text, height=120 + 34 * len(self.methods)), table=table)
 
 
 def leaderboard(

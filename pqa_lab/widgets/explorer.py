@@ -188,6 +188,8 @@ def side_by_side(figures: Mapping[str, go.Figure], text: str, **layout: Any) -> 
             settings = getattr(figure.layout, axis).to_plotly_json()
             kept = {name: value for name, value in settings.items() if name not in ("anchor", "domain")}
             update(**kept, row=1, col=column)
+        if column > 1 and all(isinstance(y, str) for trace in figure.data for y in trace.y):
+            made.update_yaxes(showticklabels=False, col=column)  # the names stand at the first one
     template = next(iter(figures.values())).layout.template
     made.update_layout(
         template=template, meta={"text": text}, legend={"orientation": "h", "y": -0.25, "yanchor": "top"}, **layout

@@ -129,7 +129,7 @@ class JodStudy:
             text = f"{self.votes} votes a pair: no finite scale. {error}"
         figure.add_scatter(
             x=truth, y=self.names, mode="markers", name="true quality",
-            marker={"color": OKABE_ITO[1], "symbol": "diamond-open", "size": 13, "line": {"width": 2.5}},
+            marker={"symbol": "line-ns", "size": 15, "line": {"width": 3, "color": OKABE_ITO[1]}},
         )  # fmt: skip
         figure.update_xaxes(title="JOD, mean 0", range=[-5.5, 5.5])
         figure.update_yaxes(autorange="reversed")

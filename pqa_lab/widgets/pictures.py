@@ -99,12 +99,14 @@ def row_html(pictures: Mapping[str, np.ndarray], words: str, width: int = 340) -
 
 
 def pictures_figure(pictures: Mapping[str, np.ndarray], text: str, columns: int = 3, side: int = 320) -> go.Figure:
-    """Pictures with titles as one figure that needs nothing outside it."""
+    """Pictures with titles as one figure that needs nothing outside it; as high as they are, 720 pixels wide."""
     from plotly.subplots import make_subplots
 
     rows = ceil(len(pictures) / columns)
+    steepest = max(picture.shape[0] / picture.shape[1] for picture in pictures.values())
+    high = 40 + round(min(290, 680 / columns * steepest))  # of a row with its titles
     figure = make_subplots(
-        rows, columns, subplot_titles=list(pictures), horizontal_spacing=0.02, vertical_spacing=0.12 / rows
+        rows, columns, subplot_titles=list(pictures), horizontal_spacing=0.02, vertical_spacing=40 / (rows * high)
     )
     for k, picture in enumerate(pictures.values()):
         place = {"row": k // columns + 1, "col": k % columns + 1}
@@ -113,4 +115,4 @@ def pictures_figure(pictures: Mapping[str, np.ndarray], text: str, columns: int 
     figure.update_yaxes(visible=False, constrain="domain")
     figure.update_annotations(font={"size": 13, "color": OKABE_ITO[6]})
     margin = {"t": 40, "b": 10, "l": 10, "r": 10}
-    return figure.update_layout(template=TEMPLATE, height=40 + 290 * rows, margin=margin, meta={"text": text})
+    return figure.update_layout(template=TEMPLATE, height=10 + high * rows, margin=margin, meta={"text": text})

@@ -36,6 +36,19 @@ def test_bundle_has_the_figure_and_its_twin():
     assert "Areas grow" in bundle["text/plain"]
 
 
+def test_without_a_title_no_room_is_left_for_one():
+    def top(figure):
+        drawn = show(figure, "Words.")._repr_mimebundle_()["application/vnd.plotly.v1+json"]
+        return drawn["layout"].get("margin", {}).get("t")
+
+    assert top(figure()) is None  # plotly's own
+    assert top(figure().update_layout(title=None)) == 40
+    assert top(figure().update_layout(title=None, margin_t=7)) == 7
+    untitled = figure().update_layout(title=None)
+    show(untitled, "Words.")._repr_mimebundle_()
+    assert untitled.layout.margin.t is None  # the reader's figure stays as it was
+
+
 def test_caption_comes_from_the_figure():
     fig = figure()
     assert show(fig).alt == "Squares"

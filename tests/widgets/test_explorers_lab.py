@@ -1,10 +1,11 @@
 """The explorers in a real JupyterLab: keys and clicks change what is drawn, and the notebook is none the worse."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
-from lab_page import lab_page
+from lab_page import cells_of, lab_page
 
 pytestmark = pytest.mark.browser
 CELLS = [
@@ -98,8 +99,61 @@ def test_keys_and_clicks_change_the_figures(tmp_path):
         assert all(image.get_attribute("alt") for image in crop.locator("img").all())
         shot(crop, tmp_path, "crop_viewer")
 
-        sources = page.evaluate(
-            "() => jupyterapp.shell.currentWidget.context.model.toJSON().cells.map((c) => [c.cell_type, c.source])"
-        )
-    assert [(kind, "".join(source)) for kind, source in sources][:-1] == [("code", cell) for cell in CELLS]
+        cells = cells_of(page)
+    assert cells == [("code", cell) for cell in CELLS]
+    assert trouble == []
+
+
+VIEWERS = [
+    "import pqa_lab.widgets as w\nw.camera_bench()",
+    "import torch\nfrom pqa_lab.methods import METHODS\ntorch.manual_seed(0)\n"
+    "w.attention_viewer(METHODS['sar'].tiny())",
+]
+
+
+def test_a_camera_and_a_method_are_turned_by_keys(tmp_path):
+    with lab_page(tmp_path, VIEWERS, height=3600) as (page, trouble):
+        bench, inside = (page.locator(".pqa-explorer").nth(k) for k in range(2))
+
+        # Bright by keyboard: another photo, another score, other maps. The reset button brings the first photo back.
+        photo, lit = bench.locator("img").nth(1), bench.locator("img").nth(2)
+        at_rest, map_at_rest = photo.get_attribute("src"), lit.get_attribute("src")
+        assert at_rest == bench.locator("img").nth(0).get_attribute("src")
+        bench.locator("p", has_text="Nothing turned. The ranker: +0.00 JOD").wait_for()
+        bench.get_by_role("slider", name="exposure").focus()
+        for key in ["x", "d", "d", "PageUp"]:
+            page.keyboard.press(key)
+        words = bench.locator("p", has_text="exposure")
+        words.wait_for()
+        assert re.search(r"The ranker: -\d.*The simulation's truth: -\d", words.inner_text())
+        assert photo.get_attribute("src") != at_rest
+        assert lit.get_attribute("src") != map_at_rest
+        assert all(image.get_attribute("alt") for image in bench.locator("img").all())
+        shot(bench, tmp_path, "camera_bench")
+        bench.get_by_role("button", name="Reset").focus()
+        page.keyboard.press("Enter")
+        bench.locator("p", has_text="Nothing turned.").wait_for()
+        assert photo.get_attribute("src") == at_rest
+
+        # Another branch: another picture and another map. Then another patch of it, with other bars of its parts.
+        inside.locator(".js-plotly-plot .main-svg").first.wait_for()
+
+        def looks():
+            return [image.get_attribute("src") for image in inside.locator("img").all()]
+
+        face = looks()
+        inside.get_by_role("combobox", name="map").select_option(label="gradient of the score, global")
+        inside.locator("figcaption", has_text="gradient of the score, global").wait_for()
+        inside.locator("figcaption", has_text="what the model sees (global)").wait_for()
+        whole, parts = looks(), drawing(inside, 1)
+        inside.get_by_role("slider", name="view").focus()
+        page.keyboard.press("End")
+        inside.locator("p", has_text="view 6 of 6").first.wait_for()
+        wait_for_change(inside, 1, parts)
+        last = looks()
+        assert [len(set(pictures)) for pictures in (face, whole, last)] == [2, 2, 2]
+        assert len({*face, *whole, *last}) == 6
+        shot(inside, tmp_path, "attention_viewer")
+        cells = cells_of(page)
+    assert cells == [("code", cell) for cell in VIEWERS]
     assert trouble == []

@@ -103,3 +103,5 @@ def test_static_twin():
     assert list(shown.table.columns) == ["scene", "split 1", "split 2", "split 3"]
     assert len(shown.table) == 10
     assert explorer.session.train == tuple(f"scene {k}" for k in range(1, 6))  # as it was
+    named = [getattr(shown.figure.layout, axis).showticklabels for axis in ("yaxis", "yaxis2", "yaxis3")]
+    assert named == [None, False, False]  # the scenes' names, once
