@@ -136,8 +136,9 @@ def win_html(ranking: "Ranking") -> str:
             cells.append("<td>–</td>" if i == j else f"<td{shade}>{chance:.0%}</td>")
         rows.append(f'<tr><th scope="row">{photo.rank}. {_name(photo)}</th>{"".join(cells)}</tr>')
     return (
-        '<div class="pqa-scroll" tabindex="0"><table><caption class="note">Chance that a viewer prefers the row to the '
-        f'column</caption><thead><tr><th scope="col">photo</th>{head}</tr></thead>'
+        '<p class="note">Chance that a viewer prefers the row to the column</p>'
+        '<div class="pqa-scroll" tabindex="0"><table aria-label="Chance that a viewer prefers the row to the column">'
+        f'<thead><tr><th scope="col">photo</th>{head}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 

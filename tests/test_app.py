@@ -152,6 +152,14 @@ def test_it_fits_a_phone_in_the_dark(app, photos, tmp_path):
         shot(page, tmp_path, "app_phone")
 
 
+def test_an_example_is_ranked_by_one_click(app):
+    with chromium() as page:
+        page.goto(app.url)
+        page.locator("#sample_0").click()
+        page.locator("#verdict").wait_for()
+        assert page.locator("#answer .pqa-card").count() == 6
+
+
 def test_one_photo_is_refused_in_words(app, photos):
     with chromium() as page:
         page.goto(app.url)

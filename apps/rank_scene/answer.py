@@ -207,17 +207,17 @@ def numbers(ranking: Ranking) -> str:
 
 
 def closer_look(kept: Kept, place: int) -> str:
-    """One photo: why, its measured parts against the first, its maps."""
+    """One photo: why, its measured parts against the first (the first: against the middle of the others), its maps."""
     place = min(max(int(place), 0), len(kept.jpegs) - 1)
-    photo, first = kept.ranking.photos[place], kept.ranking.photos[0]
+    photo, others = kept.ranking.photos[place], kept.ranking.photos[1:] if place == 0 else kept.ranking.photos[:1]
     image, name = kept.photo(place), html.escape(name_of(kept, place))
     rows = []
     for part, (label, unit) in PARTS.items():
-        own, best = photo.measures[part], first.measures[part]
-        apart = abs(own - best) >= ASPECTS[part][1]
+        own, other = photo.measures[part], float(np.median([p.measures[part] for p in others]))
+        apart = abs(own - other) >= ASPECTS[part][1]
         rows.append(
-            f'<tr><th scope="row" title="{unit}">{label}</th><td>{"<b>" if apart else ""}{own:.2f}'
-            f"{'</b>' if apart else ''}</td><td>{best:.2f}</td></tr>"
+            f'<tr><th scope="row">{label} <small>{unit}</small></th><td>{"<b>" if apart else ""}{own:.2f}'
+            f"{'</b>' if apart else ''}</td><td>{other:.2f}</td></tr>"
         )
     maps = "".join(
         f'<figure><img src="{data_uri(part.image, 480, 90)}" alt="{part.name} map of {name}">'
@@ -230,7 +230,7 @@ def closer_look(kept: Kept, place: int) -> str:
         f"({photo.jod_low:+.2f} … {photo.jod_high:+.2f})</p><p>Against {against}: {html.escape(photo.reason)}.</p>"
         f'<div class="pq-look"><div><img src="{data_uri(image, 1024)}" alt="{name}"></div>'
         f'<div><div class="pqa-scroll" tabindex="0"><table><thead><tr><th scope="col">part</th>'
-        f'<th scope="col">this photo</th><th scope="col">the first</th></tr></thead><tbody>{"".join(rows)}</tbody>'
+        f'<th scope="col">this photo</th><th scope="col">{against}</th></tr></thead><tbody>{"".join(rows)}</tbody>'
         f'</table></div><p class="note">Bold: a difference that a viewer notices.</p></div></div>'
         f'<div class="pq-maps">{maps}</div></div>'
     )

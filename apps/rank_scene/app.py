@@ -242,7 +242,8 @@ def build_demo() -> gr.Blocks:
         api_button.click(rank_for_programs, [photos, model], api_answer, api_name="rank", **cpu)
         photos.upload(answer.showable, photos, photos, concurrency_limit=2, **private)
         for sample, of in zip(samples, SAMPLES, strict=True):
-            sample.click(lambda of=of: sample_group(of), None, photos, **cpu, **private)
+            filled = sample.click(lambda of=of: sample_group(of), None, photos, **cpu, **private)
+            filled.success(rank_for_people, [photos, model], answered, **cpu, **private)
         strip.pick(look_closer, None, [look, views], concurrency_limit=2, **private)
         files.ask(save, None, files, concurrency_limit=2, **private)
         delete.click(forget, photos, [photos, *answered], **quick)
