@@ -67,6 +67,10 @@ def resolve(symbol: str) -> Any:
     symbol : str
         With ``=value`` at its end the value found has to be equal.
 
+    Returns
+    -------
+    Whatever has that name.
+
     Raises
     ------
     InputError

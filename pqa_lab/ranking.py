@@ -45,6 +45,10 @@ def calibrate(frame: pd.DataFrame) -> Calibration:
     ----------
     frame : DataFrame
         One row an image, columns ``scene, score, jod``; the scenes must be unknown to the model.
+
+    Returns
+    -------
+    Calibration
     """
     score, jod, scene = (frame[name].to_numpy() for name in ("score", "jod", "scene"))
     first, second = np.nonzero(np.triu(scene[:, None] == scene[None, :], 1))
@@ -67,7 +71,12 @@ def calibrate(frame: pd.DataFrame) -> Calibration:
 
 @dataclass
 class RankedPhoto:
-    """One photo of a ranking. ``score`` and its 95 % interval are in JODs, mean 0 over the group."""
+    """One photo of a ranking.
+
+    ``score`` and its 95 % interval, ``jod_low`` to ``jod_high``, are in JODs, mean 0 over the group. ``rank`` counts
+    from 1; ``reason`` is a sentence made from ``measures``; ``face`` is a box (x0, y0, x1, y1) in pixels of ``image``,
+    the photo at working size.
+    """
 
     rank: int
     path: str
@@ -198,7 +207,7 @@ def rank(photos: Sequence[Any], model: Any = "default", names: Sequence[str] | N
 
 
 def open_photo(source: Any) -> np.ndarray | BadPhoto:
-    """The photo at working size, or what is wrong with it."""
+    """The photo ``source`` at working size, or what is wrong with it."""
     try:
         return load_photo(source, max_side=WORKING_SIDE)
     except BadPhoto as error:
@@ -208,7 +217,7 @@ def open_photo(source: Any) -> np.ndarray | BadPhoto:
 def score_photos(
     net: Any, images: Sequence[np.ndarray], faces: Sequence[tuple[int, int, int, int] | None] | None = None
 ) -> np.ndarray:
-    """Scores (n,) of photos that share a scene; the same photo gets the same score every time.
+    """Scores (n,) by ``net`` of photos that share a scene; the same photo gets the same score every time.
 
     ``faces``, where they are known already, spare models that ask for them (``views(train).takes_face``) the search.
     """
@@ -241,7 +250,24 @@ def assemble(
     label: str,
     faces: Sequence[tuple[int, int, int, int] | None] | None = None,
 ) -> Ranking:
-    """Order scored photos and say how sure the order is; equal scores keep the order in which they were given."""
+    """Order scored photos and say how sure the order is; equal scores keep the order in which they were given.
+
+    Parameters
+    ----------
+    names, images, jod : sequences of n
+        In any order; ``jod`` are calibrated scores.
+    calibration : Calibration
+        Its error gives the intervals.
+    left_out : list of (name, why)
+    label : str
+        Name of the model.
+    faces : sequence of n boxes or None, optional
+        Where they are known already.
+
+    Returns
+    -------
+    Ranking
+    """
     order = np.argsort(-jod, kind="stable")
     jod = jod[order]
     # Two photos are compared through two errors; a viewer adds the noise of the JOD scale itself, which the calibration
@@ -268,7 +294,7 @@ def assemble(
 
 
 def close_groups(win: np.ndarray) -> list[list[int]]:
-    """Runs of neighbours in which each beats the next with a chance below ``TOO_CLOSE``."""
+    """Runs of neighbours in which each beats the next with a chance (``win``, best first) below ``TOO_CLOSE``."""
     groups: list[list[int]] = []
     for i in range(len(win) - 1):
         if win[i, i + 1] >= TOO_CLOSE:
@@ -281,7 +307,17 @@ def close_groups(win: np.ndarray) -> list[list[int]]:
 
 
 def load_ranker(model: Any) -> tuple[Any, Calibration, str]:
-    """A model ready to score, its calibration, and its name. Lesson 15."""
+    """A model ready to score, its calibration, and its name. Lesson 15.
+
+    Parameters
+    ----------
+    model : str, path or nn.Module
+        As in `rank`.
+
+    Returns
+    -------
+    net, calibration, name
+    """
     if isinstance(model, str | Path):
         if str(model) == ZERO_SHOT:
             return _zero_shot()

@@ -39,6 +39,8 @@ def paired_test(
         A column of `per_scene`.
     statistic : {"median", "mean"}
         Over scenes; the difference tested is that of the two statistics, as a table would show it.
+    resamples, level, seed
+        Of the bootstrap over scenes, and of the permutations.
 
     Returns
     -------
@@ -93,6 +95,8 @@ def compare(
     ----------
     frame : DataFrame
         One row an image and method, or one row a scene and method; the column ``by`` names the method.
+    metric, statistic, resamples, seed
+        As in `paired_test`.
 
     Returns
     -------

@@ -9,8 +9,6 @@ from the same comparisons: the net wins of an image are its centred rank (Spearm
 Kendall's numerator.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -51,6 +51,12 @@ def per_scene(frame: pd.DataFrame, by: Sequence[str] = (), ties: str = "b", fit:
     ------
     InputError
         Columns or values missing, no row, or an image twice.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"scene": "park", "score": [1.0, 2.0, 3.0], "jod": [-1.0, 2.0, 1.0]})
+    >>> per_scene(frame)[["scene", "n", "srcc", "krcc"]].round(2).to_dict("records")
+    [{'scene': 'park', 'n': 3, 'srcc': 0.5, 'krcc': 0.33}]
     """
     by = [by] if isinstance(by, str) else list(by)
     if ties not in metrics.TIES:
@@ -125,7 +131,7 @@ def challenge_score(frame: pd.DataFrame) -> float:
 
 
 def check_frame(frame: pd.DataFrame, by: Sequence[str] = ()) -> None:
-    """Raise `InputError` with one sentence if the frame cannot be evaluated."""
+    """Raise `InputError` with one sentence if the frame cannot be evaluated, the columns ``by`` included."""
     if not isinstance(frame, pd.DataFrame):
         raise InputError(f"An evaluation needs a table with one row an image, not a {type(frame).__name__}.")
     missing = [c for c in (*by, "scene", "score", "jod") if c not in frame.columns]

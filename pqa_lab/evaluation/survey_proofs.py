@@ -100,6 +100,20 @@ def median_noise(
     """Standard deviation of a median (or mean) SRCC over scenes, for a scorer whose typical SRCC is ``srcc``.
 
     Lessons 03, 13.
+
+    Parameters
+    ----------
+    srcc : float
+        Typical SRCC in a scene.
+    scenes, images : int
+        How many, and how many in each.
+    statistic : {"median", "mean"}
+    draws : int
+        Simulated challenges.
+
+    Returns
+    -------
+    float
     """
     noise = np.inf if srcc == 0 else _noise_for(srcc, images)
     score, jod = _simulate(noise, draws * scenes, images, np.random.default_rng(1))
@@ -153,7 +167,8 @@ def table2_score_check(draws: int = 400) -> pd.DataFrame:
     """Table 2's score is the median over scenes of the per-scene mean of the three metrics [inferred]. Lesson 03.
 
     The mean of Table 1's three medians comes close to the printed score but is not it. If the score is a median of
-    per-scene means, the two differ by sampling; the simulation says by how much. A mean of SRCC and PLCC is excluded.
+    per-scene means, the two differ by sampling; the simulation (of ``draws`` challenges) says by how much. A mean of
+    SRCC and PLCC is excluded.
 
     Returns
     -------

@@ -79,6 +79,19 @@ def interval(
     """Percentile bootstrap interval over scenes, (S, M) -> (2, M): low and high; NaN where no scene is defined.
 
     Lesson 03.
+
+    Parameters
+    ----------
+    values : array, shape (S, M)
+        A row a scene, a column a metric; NaN where undefined.
+    statistic : {"median", "mean"}
+        Over scenes.
+    resamples, level, seed
+        Of the bootstrap.
+
+    Returns
+    -------
+    ndarray, shape (2, M)
     """
     values = np.asarray(values, dtype=np.float64)
     bounds = np.full((2, values.shape[1]), np.nan)

@@ -42,6 +42,10 @@ def scene_confidence(frame: pd.DataFrame, sure: float = SURE) -> Finding:
         ``condition``.
     sure : float
         A name given with at least this probability counts as sure.
+
+    Returns
+    -------
+    Finding
     """
     study = "confidence"
     if "confidence" not in frame.columns:

@@ -173,7 +173,7 @@ def generalize(
     progress: bool = True,
     overrides: dict[str, Any] | None = None,
 ) -> Finding:
-    """What ``pqa-lab generalize`` does: `run_study`, and its results in ``out``.
+    """What ``pqa-lab generalize`` does: `run_study`, and its results in ``out``. Parameters as `run_study`.
 
     ``out/STUDY/`` gets ``table.csv``, ``scores.parquet`` (all that is needed to draw it again), ``figure.html`` (with
     the reading and the numbers) and ``reading.txt``, each written aside and then renamed. ``out/trainings/`` keeps the
@@ -183,6 +183,10 @@ def generalize(
     ----------
     data : datasets.Dataset or str, optional
         Rows, or a description that `pqa_lab.scenes.load_rows` understands.
+
+    Returns
+    -------
+    Finding
     """
     out = Path(out)
     if out.exists() and not out.is_dir():

@@ -57,6 +57,8 @@ def tones(frame: pd.DataFrame, groups: Sequence[tuple[int, int]] = TONES) -> Fin
     The intervals are those of all differences together (Bonferroni): a flag means less than one chance in twenty that
     any flag is an accident of the scenes. People who return in many scenes make the intervals too short.
 
+    Lesson 13.
+
     Parameters
     ----------
     frame : DataFrame
@@ -64,7 +66,9 @@ def tones(frame: pd.DataFrame, groups: Sequence[tuple[int, int]] = TONES) -> Fin
     groups : sequence of (first, last)
         Tones that count as one.
 
-    Lesson 13.
+    Returns
+    -------
+    Finding
     """
     study = "tones"
     frame = unseen(frame, study, ["tone"])
@@ -139,12 +143,18 @@ def quality_gap(frame: pd.DataFrame, tiers: Sequence[str] = HIGH_END) -> Finding
     remains at equal label gap: how often pairs of high-end photos are put in the right order, beyond pairs of any
     devices whose JODs lie as far apart.
 
+    Lesson 13.
+
     Parameters
     ----------
     frame : DataFrame
         With ``tier``; with ``jod_std`` the table also says what a perfect scorer would reach against such labels.
+    tiers : sequence of str
+        Which tiers are high-end.
 
-    Lesson 13.
+    Returns
+    -------
+    Finding
     """
     study = "quality_gap"
     frame = unseen(frame, study, ["tier"])
@@ -281,6 +291,10 @@ def face_size(frame: pd.DataFrame) -> Finding:
     ----------
     frame : DataFrame
         With ``face_share``: the face's height as a share of the photo's.
+
+    Returns
+    -------
+    Finding
     """
     study = "face_size"
     frame = unseen(frame, study, ["face_share"])

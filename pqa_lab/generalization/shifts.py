@@ -182,6 +182,16 @@ def known_and_new(frame: pd.DataFrame, study: str = "scenes", what: str = "scene
     frame : DataFrame
         ``scene, score, jod, known, held_out``; with ``half`` an image is compared only with others of its half (groups
         inside scenes); ``seed`` is averaged over.
+    study : str
+        Key in ``STUDIES`` that the finding is filed under.
+    what : str
+        What was held out, in the plural: "scenes", "devices".
+    metric : str
+        A column of `pqa_lab.evaluation.per_scene`.
+
+    Returns
+    -------
+    Finding
     """
     need(frame, study, ["scene", "score", "jod", "known", "held_out"])
     frame = numbered(frame[frame["held_out"].astype(bool)])
@@ -202,7 +212,10 @@ def known_and_new(frame: pd.DataFrame, study: str = "scenes", what: str = "scene
 
 
 def left_out(frame: pd.DataFrame, study: str = "conditions") -> Finding:
-    """New scenes of each condition, by a model that learnt from the condition and by one that did not."""
+    """New scenes of each condition, by a model that learnt from the condition and by one that did not.
+
+    Filed under ``study``.
+    """
     need(frame, study, ["scene", "score", "jod", "known", "condition"])
     frame = numbered(frame).assign(trained=np.where(frame["known"].astype(bool), KNOWN, NEW))
     _need_both(frame, study)
@@ -224,7 +237,7 @@ def left_out(frame: pd.DataFrame, study: str = "conditions") -> Finding:
 
 
 def scenes_or_images(frame: pd.DataFrame, study: str = "size") -> Finding:
-    """Equally many training images from few scenes or from many: SRCC on new scenes."""
+    """Equally many training images from few scenes or from many: SRCC on new scenes; filed under ``study``."""
     need(frame, study, ["scene", "score", "jod", "train_scenes", "images_per_scene"])
     frame = numbered(frame)
     groups = per_scene_by(frame, ["train_scenes"])

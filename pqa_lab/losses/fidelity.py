@@ -44,6 +44,8 @@ def fidelity_loss(
 
         \ell = 1 - \sqrt{p\,\hat p} - \sqrt{(1 - p)(1 - \hat p)}  \qquad (6)
 
+    Lessons 05, 09.
+
     Parameters
     ----------
     pred, target : Tensor, shape (B,)
@@ -75,7 +77,11 @@ def fidelity_loss(
     in log space, where no gradient is infinite or NaN. Keep early predictions within a few units, or start with
     `pairwise_logistic_loss`, which pulls on such pairs with full force.
 
-    Lessons 05, 09.
+    Examples
+    --------
+    >>> jod, scene = torch.tensor([0.0, 1.0]), torch.tensor([0, 0])
+    >>> [round(float(fidelity_loss(q * jod, jod, scene)), 3) for q in (-5.0, 0.0, 5.0)]  # wrong, unsure, right
+    [0.986, 0.293, 0.0]
     """
     pred, target = check(pred, target, scene)
     if label not in ("hard", "soft"):

@@ -34,6 +34,13 @@ def huber_loss(pred: Tensor, target: Tensor, scene: Tensor, delta: float = 0.2) 
     Notes
     -----
     Invariant to a shift common to predictions and targets, and to exchanging them; to nothing else.
+
+    Examples
+    --------
+    >>> import torch
+    >>> scene = torch.zeros(1, dtype=torch.long)
+    >>> round(float(huber_loss(torch.tensor([1.0]), torch.tensor([0.0]), scene)), 3)  # 0.2 (1 - 0.1)
+    0.18
     """
     pred, target = check(pred, target, scene)
     return F.huber_loss(pred, target, delta=delta)

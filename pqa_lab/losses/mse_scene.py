@@ -44,7 +44,18 @@ def mse_scene_loss(pred: Tensor, target: Tensor, scene: Tensor, scene_logits: Te
 
 
 def scene_cross_entropy(scene_logits: Tensor, scene: Tensor) -> Tensor:
-    """Mean cross-entropy over the images whose scene is known (not -1); (B, C), (B,) -> scalar, 0 if there is none."""
+    """Mean cross-entropy over the images whose scene is known (not -1); (B, C), (B,) -> scalar, 0 if there is none.
+
+    Parameters
+    ----------
+    scene_logits : Tensor, shape (B, C)
+    scene : integer Tensor, shape (B,)
+        -1 where unknown.
+
+    Returns
+    -------
+    Tensor, scalar
+    """
     if scene_logits.ndim != 2 or len(scene_logits) != len(scene):
         raise InputError(f"scene_logits must be (B, C) with B = {len(scene)}, not {tuple(scene_logits.shape)}.")
     if len(scene) and int(scene.max()) >= scene_logits.shape[1]:

@@ -51,6 +51,12 @@ def rank_mse_loss(
     The rank term is invariant to a shift of a scene's predictions (of a scene's targets too); the sum is only
     invariant to one shift common to predictions and targets, because of the MSE. The rank term of the sign form is
     proportional to the predictions' scale and blind to the targets'. Pairs tied in JOD stay in Omega and cost nothing.
+
+    Examples
+    --------
+    >>> jod, scene = torch.tensor([0.0, 1.0]), torch.tensor([0, 0])
+    >>> float(rank_mse_loss(1 - jod, jod, scene))  # squared error 1, and a hinge of 1 - (-1)
+    3.0
     """
     pred, target = check(pred, target, scene)
     if form not in ("margin", "sign"):

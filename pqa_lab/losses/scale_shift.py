@@ -43,6 +43,12 @@ def scale_shift_invariant_loss(pred: Tensor, target: Tensor, scene: Tensor, eps:
     Invariant, scene by scene, to ``a * pred + b`` and ``a * target + b`` with a > 0; not to a sign flip. A lone image
     gives 0. The gradient grows as 1 / sigma of the predictions: where those of a scene are all but equal it is very
     large (finite, up to 1 / eps), so clip its norm or use Adam.
+
+    Examples
+    --------
+    >>> jod, scene = torch.tensor([0.0, 1.0, 3.0, 9.0]), torch.tensor([0, 0, 0, 0])
+    >>> round(float(scale_shift_invariant_loss(5 * jod - 7, jod, scene)), 6)
+    0.0
     """
     pred, target = check(pred, target, scene)
     member = members(scene)  # (P, B)

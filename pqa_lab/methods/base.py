@@ -51,6 +51,10 @@ class Recipe:
     ``scenes_per_batch`` (P) times ``images_per_scene`` (K) is the batch. ``lr_scale`` maps a prefix of parameter names
     to a factor on ``lr`` (0 freezes). ``schedule`` is ``"cosine"``, ``"step"`` or ``"constant"``; ``period`` is the
     cosine's half period or the step's length, in epochs (0: the whole run).
+    ``warmup_epochs`` of linear warm-up come first; ``gamma`` is the step's factor, ``min_lr`` the cosine's floor;
+    ``weight_decay`` is the optimizer's; ``ema`` the decay of averaged weights (0: none); ``clip_norm`` the largest norm
+    of the gradient (0: any); ``accumulate`` the pieces in which a batch is computed; ``source`` says where all this is
+    from.
     """
 
     epochs: int

@@ -37,6 +37,11 @@ def z_scores(scores: np.ndarray, scenes: Sequence | None = None) -> np.ndarray:
     -------
     ndarray, shape (n,)
         0 throughout a scene of equal scores (a photo alone, for example): they say nothing about the order.
+
+    Examples
+    --------
+    >>> z_scores([1.0, 3.0, 10.0, 30.0], ["park", "park", "bar", "bar"]).tolist()
+    [-1.0, 1.0, -1.0, 1.0]
     """
     scores = np.asarray(scores, dtype=float)
     groups = pd.factorize(pd.Series(scenes), use_na_sentinel=False)[0] if scenes is not None else np.zeros(len(scores))

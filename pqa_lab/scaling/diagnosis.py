@@ -87,7 +87,19 @@ def _cautions(fit: SceneFit, held: np.ndarray) -> list[str]:
 
 
 def residuals(scale: JodScale, scene=None) -> pd.DataFrame:
-    """Every compared pair: votes, observed and expected share for ``image``, standardised residual, worst first."""
+    """Every compared pair: votes, observed and expected share for ``image``, standardised residual, worst first.
+
+    Parameters
+    ----------
+    scale : JodScale
+    scene : optional
+        Which, where there are several.
+
+    Returns
+    -------
+    DataFrame
+        ``image, other, votes, observed, expected`` (shares in [0, 1]) and the residual, in standard deviations.
+    """
     fit = scale._fit(scene)
     i, j, a, b = fit.tally.pairs.i, fit.tally.pairs.j, *fit.tally.ab
     expected = probability(fit.raw[i] - fit.raw[j], fit.settings["model"])
@@ -264,6 +276,16 @@ def held_out(scale: JodScale, folds: int = 5, level: float = 0.95, seed: int = 0
 
     Each fold of observers (of votes, where observers are unknown or fewer than the folds) is predicted by the scale of
     the others, and P = F(slope (q_i - q_j) / s) is fitted to all predictions: slope 1 is a true scale.
+
+    Parameters
+    ----------
+    scale : JodScale
+    folds : int
+        Parts into which the observers are divided.
+    level : float
+        Of the intervals.
+    seed : int
+        Of the division.
 
     Returns
     -------

@@ -40,6 +40,8 @@ def scale(
 ) -> JodScale:
     """Scale pairwise votes to just-objectionable differences: 1 JOD apart means that 75 % prefer the better one.
 
+    Lessons 01, 02, 03, 15.
+
     Parameters
     ----------
     votes : DataFrame
@@ -88,7 +90,11 @@ def scale(
     The scale is that of the whole population: where observers differ in taste (SD t JOD an image), votes are less
     decided and JODs smaller by 1 / sqrt(1 + 2 t^2 / 1.4826^2) than each observer's own would be.
 
-    Lessons 01, 02, 03, 15.
+    Examples
+    --------
+    >>> votes = pd.DataFrame({"winner": ["a"] * 15 + ["b"] * 5, "loser": ["b"] * 15 + ["a"] * 5})
+    >>> scale(votes, prior="none").table["jod"].round(3).tolist()  # 15 of 20 prefer a: 1 JOD apart
+    [0.5, -0.5]
     """
     return _scale(
         tally_votes(votes, weights, images, duplicates), prior, ci, model=model, reference=reference, link=link,
@@ -115,7 +121,8 @@ def scale_counts(
     """Scale a matrix of counts, C[i, j] = times i was preferred over j. Lesson 01.
 
     Counts name no observers, so "sandwich" falls back to Laplace's intervals and "bootstrap" resamples single votes:
-    both are too narrow where observers differ in taste.
+    both are too narrow where observers differ in taste. ``prior, ci, model, reference, link, level, interval,
+    resamples, seed, standardize`` and errors are those of :func:`scale`.
 
     Parameters
     ----------
@@ -126,7 +133,14 @@ def scale_counts(
     ties : array (N, N), optional
         Symmetric; each tie is half a vote for both. (For one scene.)
 
-    Other parameters, result and errors are those of :func:`scale`.
+    Returns
+    -------
+    JodScale
+
+    Examples
+    --------
+    >>> scale_counts([[0, 15], [5, 0]], prior="none", labels=["a", "b"]).table["jod"].round(3).tolist()
+    [0.5, -0.5]
     """
     if isinstance(counts, dict):
         tallies = [tally_counts(c, scene=scene) for scene, c in counts.items()]

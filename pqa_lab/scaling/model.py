@@ -91,7 +91,23 @@ def loss_slopes(x: np.ndarray, a: np.ndarray, b: np.ndarray, model: str) -> tupl
 
 
 def probability(difference: np.ndarray, model: str = "thurstone") -> np.ndarray:
-    """P(preferred) for a difference in JOD; 0.75 at 1 JOD."""
+    """P(preferred) for a difference in JOD; 0.75 at 1 JOD.
+
+    Parameters
+    ----------
+    difference : array
+        JOD, any shape.
+    model : {"thurstone", "bradley-terry"}
+
+    Returns
+    -------
+    array like ``difference``, in [0, 1]
+
+    Examples
+    --------
+    >>> probability(np.array([0.0, 1.0, 2.0])).round(3).tolist()
+    [0.5, 0.75, 0.911]
+    """
     x = np.asarray(difference, float) / SCALES[model]
     return expit(x) if model == "bradley-terry" else ndtr(x)
 

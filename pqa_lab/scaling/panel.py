@@ -64,7 +64,7 @@ class Observer:
 
 @dataclass(frozen=True)
 class Panel:
-    """Observers and the seed of their tastes: the same panel has the same tastes in every session."""
+    """``observers`` and the seed of their tastes: the same panel has the same tastes in every session."""
 
     observers: tuple[Observer, ...]
     seed: int = 0
@@ -109,6 +109,10 @@ def make_panel(
         How many of the n only guess, and how many answer the opposite.
     seed : int
         Draws sensitivities, biases and (later) tastes.
+
+    Returns
+    -------
+    Panel
     """
     if n < 1 or guessers < 0 or reversers < 0 or guessers + reversers > n:
         raise InputError(f"{guessers} guessers and {reversers} reversers do not fit into a panel of {n} observers.")

@@ -18,14 +18,17 @@ def standardize(scale: JodScale, like: str = "piq23") -> JodScale:
     differences are stretched to the same spread, so values of different scenes cannot be compared. Win probabilities
     are still those of the true JODs.
 
+    Source: *inferred* from the 150 scene x attribute groups of PIQ23's public CSVs, which all satisfy it to 6 digits.
+
     Parameters
     ----------
     scale : JodScale
         With standard errors.
     like : {"piq23"}
 
-    Source: *inferred* from the 150 scene x attribute groups of PIQ23's public CSVs, which all satisfy it to 6 digits
-    (scaling.md section 7).
+    Returns
+    -------
+    JodScale
     """
     if like != "piq23":
         raise InputError(f'Published scales can be imitated for "piq23" only, not {like!r}.')

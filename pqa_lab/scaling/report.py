@@ -11,6 +11,11 @@ def report_text(scale: JodScale, rows: int = 12) -> str:
     scale : JodScale
     rows : int
         Images shown a scene when there is one scene; the table itself has all of them.
+
+    Returns
+    -------
+    str
+        Several lines.
     """
     if len(scale.scenes) == 1:
         return _scene_text(scale, rows)

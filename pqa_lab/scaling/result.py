@@ -77,7 +77,8 @@ class JodScale:
     """JODs of one scene, or of several scenes that were scaled each for itself.
 
     ``covariance``, ``report`` and ``samples`` are the thing itself if there is one scene and a dict by scene if there
-    are several; ``scale[scene]`` is the scale of one scene. Zero and spread of different scenes cannot be compared.
+    are several; ``scale[scene]`` is the scale of one scene. Made by :func:`scale` and :func:`scale_counts` from
+    ``fits``, one a scene. Zero and spread of different scenes cannot be compared.
     """
 
     def __init__(self, fits: list[SceneFit]):

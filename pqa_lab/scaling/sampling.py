@@ -156,6 +156,8 @@ def posterior(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def enough(scale, width: float, share: float = 1.0) -> bool:
     """The stopping rule: have the intervals become as narrow as wanted?
 
+    Lesson 15.
+
     Parameters
     ----------
     scale : JodScale
@@ -165,7 +167,9 @@ def enough(scale, width: float, share: float = 1.0) -> bool:
     share : float
         Part of the images in (0, 1] that must have reached it.
 
-    Lesson 15.
+    Returns
+    -------
+    bool
     """
     widths = (scale.table["ci_high"] - scale.table["ci_low"]).to_numpy()
     return bool(np.mean(widths <= width) >= share)  # NaN is not narrow

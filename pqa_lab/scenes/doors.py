@@ -26,6 +26,12 @@ def load_rows(spec: str, part: str | None = None, **options: Any) -> Dataset:
     **options
         Of the loader: ``attribute="Details"``, ``split="device"``, ``votes=...``, ...
 
+    Returns
+    -------
+    datasets.Dataset
+        Rows (`pqa_lab.scenes.rows`): ``image, scene, jod, jod_std, condition, device, subject, attribute, split``, null
+        where the source lacks them.
+
     Raises
     ------
     InputError

@@ -23,6 +23,8 @@ from pqa_lab.scenes.tables import written
 def load_hf(source: str | PathLike, split: str = "train", cache_dir: str | None = None, strict: bool = True) -> Dataset:
     """Load rows from a parquet file, an ``imagefolder``, a folder of ``save_to_disk``, or a data set of the Hub.
 
+    Lesson 15.
+
     Parameters
     ----------
     source : path or str
@@ -34,7 +36,11 @@ def load_hf(source: str | PathLike, split: str = "train", cache_dir: str | None 
     strict : bool
         As in `to_rows`.
 
-    Lesson 15.
+    Returns
+    -------
+    datasets.Dataset
+        Rows (`pqa_lab.scenes.rows`): ``image, scene, jod, jod_std, condition, device, subject, attribute, split``, null
+        where the source lacks them.
     """
     path = Path(source).expanduser()
     try:
@@ -66,6 +72,10 @@ def stream(source: str | PathLike | Dataset, split: str = "train", shuffle: int 
         Size of the buffer in which rows are shuffled; 0 keeps their order.
     seed : int
         Of the shuffle.
+
+    Returns
+    -------
+    datasets.IterableDataset
     """
     if isinstance(source, Dataset):
         rows = source.to_iterable_dataset()

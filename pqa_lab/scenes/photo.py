@@ -70,6 +70,11 @@ def load_photo(source: Source, max_side: int | None = None) -> np.ndarray:
     ------
     BadPhoto
         Not a photo, damaged, too small (a side under 64 px, files only) or too large. Thread-safe.
+
+    Examples
+    --------
+    >>> load_photo(np.zeros((480, 640), np.uint8), max_side=320).shape  # grey becomes RGB
+    (240, 320, 3)
     """
     if max_side is not None and max_side < 1:
         raise InputError("max_side must be at least 1 pixel.")

@@ -91,7 +91,18 @@ def load_piq23(
 def load_piq23_scores(
     root: str | PathLike, attribute: str = "Overall", split: str | None = "scene", part: str | None = None
 ) -> pd.DataFrame:
-    """The score table alone, one row an image, for lessons on scales; parameters and columns as in `load_piq23`."""
+    """The score table alone, one row an image, for lessons on scales; parameters and columns as in `load_piq23`.
+
+    Parameters
+    ----------
+    root, attribute, split, part
+        As in `load_piq23`.
+
+    Returns
+    -------
+    DataFrame
+        ``jod`` and ``jod_std`` in JOD, and the columns of the published tables.
+    """
     root = check_folder(root, "PIQ23")
     known = {name.lower(): name for name in ATTRIBUTES}
     if str(attribute).lower() not in known:

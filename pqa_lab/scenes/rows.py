@@ -56,6 +56,10 @@ def to_rows(frame: pd.DataFrame, images: Sequence | None = None, strict: bool = 
     strict : bool
         Whether a scene with a single image is an error; otherwise it is dropped with a warning.
 
+    Returns
+    -------
+    datasets.Dataset
+
     Raises
     ------
     InputError
@@ -109,7 +113,7 @@ def undecoded(rows: Dataset) -> Dataset:
 
 
 def select_part(rows: Dataset, part: str | None) -> Dataset:
-    """The training or the test rows; None keeps all."""
+    """The rows whose ``split`` is ``part``, "train" or "test"; None keeps all."""
     if part is None:
         return rows
     if part not in PARTS:

@@ -30,6 +30,11 @@ def load_simulated(
         that devices or people are what is new.
     **options
         Of `pqa_lab.simulation.simulate`: ``attribute``, ``shift``, ``workers``, ``progress``.
+
+    Returns
+    -------
+    datasets.Dataset
+        Rows as of every source, with ``truth`` and how each photo was made besides.
     """
     from pqa_lab.simulation.dataset import simulate
 

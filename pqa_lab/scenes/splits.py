@@ -19,6 +19,10 @@ def split_scenes(rows: Dataset, test: float = 0.3, seed: int = 0, by: str = "sce
     by : "scene", "device" or "subject"
         What must not be on both sides.
 
+    Returns
+    -------
+    datasets.Dataset
+
     Raises
     ------
     InputError

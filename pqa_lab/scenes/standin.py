@@ -51,6 +51,11 @@ def make_piq23_standin(
         Longer side of a picture in pixels.
     seed : int
         Fixes every number and pixel.
+
+    Returns
+    -------
+    Path
+        The folder.
     """
     root = Path(root)
     rng = np.random.default_rng(seed)

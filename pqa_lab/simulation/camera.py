@@ -35,8 +35,9 @@ WAVELENGTHS = np.array([610e-9, 545e-9, 465e-9])  # metres; where the three colo
 
 @dataclass(frozen=True)
 class Light:
-    """What a scene offers: ``stops`` of light below full daylight (negative), its colour, and ``key``, the gain in
-    stops that brings the face to its right lightness (0: a face in the key light; 2: a face two stops in the shade)."""
+    """What a scene of a ``condition`` (PIQ23's) offers: ``stops`` of light below full daylight (negative), its colour,
+    ``kelvin``, and ``key``, the gain in stops that brings the face to its right lightness (0: a face in the key light;
+    2: a face two stops in the shade)."""
 
     condition: str = "outdoor"
     stops: float = 0.0
@@ -46,7 +47,12 @@ class Light:
 
 @dataclass(frozen=True)
 class Device:
-    """A point in the space of cameras. Lengths are pixels of a 256-pixel picture, "sd" is the scatter between shots."""
+    """A point in the space of cameras. Lengths are pixels of a 256-pixel picture, "sd" is the scatter between shots.
+
+    Sensor: ``electrons`` at white, ``read_noise`` in electrons, ``night_stops`` that a night mode adds up. Lens:
+    ``lens_blur`` and ``corner_blur``, radii; ``focus_sd``. Automatics: ``exposure_sd`` in stops. Finish: ``sharpen``,
+    ``contrast`` and ``saturation``, ``jpeg`` quality and chroma ``subsampling``. ``DEVICES`` has them by ``name``.
+    """
 
     name: str
     tier: str = "mid"  # "low" | "mid" | "high" | "reference"
@@ -121,7 +127,11 @@ DEVICES: dict[str, Device] = {
 
 @dataclass(frozen=True)
 class Shot:
-    """Every physical number of one picture. The defaults are the ideal camera: no blur, no noise, right light."""
+    """Every physical number of one picture. The defaults are the ideal camera: no blur, no noise, right light.
+
+    ``lens_blur, corner_blur, vignette, flare, sharpen, halo, hdr, clarity, contrast, shoulder, saturation, jpeg`` and
+    ``subsampling`` as in `Device`.
+    """
 
     stops: float = 0.0  # gain from scene light to picture
     electrons: float = np.inf  # that a white of the *picture* stands for
@@ -147,7 +157,7 @@ class Shot:
 
 
 def illuminant(kelvin: float) -> np.ndarray:
-    """Colour (3,) of a black body as the sensor sees it, green 1; 6500 K is neutral.
+    """Colour (3,) of a black body of ``kelvin`` as the sensor sees it, green 1; 6500 K is neutral.
 
     Planck's law at the peaks of the three filters, relative to a black body of 6500 K.
     """
@@ -179,6 +189,10 @@ def aim(linear: np.ndarray, device: Device, light: Light, rng: np.random.Generat
     device, light : Device, Light
     rng : numpy Generator
         Scatter of exposure, focus, movement and colour.
+
+    Returns
+    -------
+    Shot
     """
     scatter = rng.standard_normal(6)
     # The longer exposure (or burst) makes up for part of the missing light; the rest is missing electrons.
@@ -294,6 +308,10 @@ def develop(linear: np.ndarray, shot: Shot, rng: np.random.Generator) -> bytes:
     shot : Shot
     rng : numpy Generator
         Draws the noise.
+
+    Returns
+    -------
+    bytes
     """
     px = unit(linear)
     light = _optics(linear.astype(np.float32), shot, px)
@@ -311,12 +329,18 @@ def develop(linear: np.ndarray, shot: Shot, rng: np.random.Generator) -> bytes:
 
 
 def shoot(linear: np.ndarray, device: Device, light: Light, rng: np.random.Generator) -> np.ndarray:
-    """A photo (H, W, 3) uint8 of the scene by the device; :func:`aim` and :func:`develop` one after the other."""
+    """A photo (H, W, 3) uint8 of the scene by the device; :func:`aim` and :func:`develop` one after the other.
+
+    ``linear`` and ``light`` as in :func:`aim`.
+    """
     return decode_jpeg(develop(linear, aim(linear, device, light, rng), rng))
 
 
 def ideal_shot(light: Light, key_trim: float = 0.0) -> Shot:
-    """What a perfect camera in a photographer's hands would do with this light."""
+    """What a perfect camera in a photographer's hands would do with this light.
+
+    ``key_trim`` is further gain, in stops.
+    """
     # A night portrait should still look like night: half a stop darker than a day's.
     mood = -0.5 if light.condition == "night" else -0.2 if light.condition == "lowlight" else 0.0
     # A warm lamp may keep a little of its warmth.

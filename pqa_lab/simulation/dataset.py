@@ -130,7 +130,10 @@ def ideal_photo(take: Take) -> np.ndarray:
 
 
 def photograph(take: Take, ideal: np.ndarray, device: str, size: int, rng: np.random.Generator) -> tuple[bytes, dict]:
-    """One press of the button: the JPEG file of ``size`` x ``size`` pixels, and a record of truth and shot."""
+    """One press of the button: the JPEG file of ``size`` x ``size`` pixels, and a record of truth and shot.
+
+    ``ideal`` is `ideal_photo` of the ``take``, ``device`` a key of `DEVICES`.
+    """
     full = take.portrait.linear.shape[0]
     top, left = (int(rng.integers(full - size + 1)) for _ in range(2))
     frame = (slice(top, top + size), slice(left, left + size))
@@ -179,7 +182,10 @@ def _photograph_scene(plan: Plan, index: int) -> list[dict]:
 
 
 def scene_votes(truth: pd.Series | np.ndarray, scene: str, seed: int = 0) -> pd.DataFrame:
-    """Votes of the panel on one scene: 24 observers with tastes, slips and unequal eyes. Lesson 14."""
+    """Votes of the panel on one scene: 24 observers with tastes, slips and unequal eyes.
+
+    ``truth`` is in JOD. Lesson 14.
+    """
     panel = make_panel(24, taste=0.25, sensitivity_sd=0.2, lapse=0.02, seed=seed)
     return simulate_votes(truth, VOTES_PER_IMAGE * len(truth), panel, seed, scene=scene)
 

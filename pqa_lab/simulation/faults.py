@@ -225,7 +225,10 @@ def apply_fault(photo: np.ndarray, fault: str, severity: float, seed: int = 0) -
 
 
 def apply_faults(photo: np.ndarray, severities: dict[str, float], seed: int = 0) -> np.ndarray:
-    """Several faults at once, ``{fault: severity}``, applied in the order in which a camera commits them. Lesson 04."""
+    """Several faults at once, ``severities`` = {fault: 0 to 1}, applied in the order in which a camera commits them.
+
+    Lesson 04.
+    """
     for fault, severity in severities.items():
         _check(photo, fault, severity)
     for fault in sorted(severities, key=_ORDER.index):

@@ -28,7 +28,11 @@ CLOTHES = ("knit", "weave", "stripes", "plaid", "dots", "plain")
 
 @dataclass(frozen=True)
 class Subject:
-    """A person: everything that stays the same from take to take. Colours are linear reflectances."""
+    """A person: everything that stays the same from take to take. Colours are linear reflectances.
+
+    ``shape`` of the face; ``hair`` (a style), ``hair_colour``, ``hair_volume``; ``iris`` and ``freckles``; ``glasses``;
+    ``clothes`` (a pattern) in two ``cloth_colours``.
+    """
 
     seed: int
     tone: int  # 1 to 10 on the Monk scale
@@ -59,7 +63,8 @@ class Subject:
 
 @dataclass(frozen=True)
 class Pose:
-    """One take: angles in radians, the head's half height and centre as shares of the frame."""
+    """One take: angles (``yaw, pitch, roll`` of the head, ``gaze`` of the eyes) in radians, the head's half height and
+    centre as shares of the frame."""
 
     yaw: float = 0.0
     pitch: float = 0.0
@@ -115,7 +120,7 @@ def draw_subject(seed: int, tone: int | None = None) -> Subject:
 
 
 def draw_pose(rng: np.random.Generator, head: float = 0.2, centre: tuple[float, float] = (0.5, 0.42)) -> Pose:
-    """A take: the subject roughly faces the camera and mostly smiles a little."""
+    """A take: the subject roughly faces the camera and mostly smiles a little; ``head`` and ``centre`` as in `Pose`."""
     n = np.clip(rng.standard_normal(8), -2, 2)
     smile = float(rng.uniform(-0.2, 1.0))
     return Pose(

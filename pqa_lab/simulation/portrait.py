@@ -23,7 +23,10 @@ WRAP = np.array([0.38, 0.24, 0.18], np.float32)  # how far light creeps around s
 
 @dataclass(frozen=True)
 class Lighting:
-    """Lamps on the subject. Directions point from the face to the lamp: x right, y up, z to the camera."""
+    """Lamps on the subject. Directions point from the face to the lamp: x right, y up, z to the camera.
+
+    The ``key`` lamp of some ``strength``, an even ``fill``, and a ``rim`` lamp that comes ``rim_from`` behind.
+    """
 
     key: tuple[float, float, float] = (-0.5, 0.5, 0.75)
     strength: float = 0.85
@@ -92,6 +95,10 @@ def render(subject: Subject, pose: Pose, lamp: Lighting, background: np.ndarray,
         Linear light behind the subject; gives the picture its size.
     seed : int
         Folds of the clothes.
+
+    Returns
+    -------
+    Portrait
     """
     height, width = background.shape[:2]
     scale = pose.head * height  # pixels per unit of the head's frame

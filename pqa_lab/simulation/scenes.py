@@ -23,7 +23,11 @@ MARGIN = 0.06  # a take is drawn this much larger than the photos cut from it
 
 @dataclass(frozen=True)
 class Scene:
-    """One scene: everything but the camera."""
+    """One scene, by ``name``: everything but the camera.
+
+    ``condition`` (PIQ23's four), ``background`` (its kind) and ``defocus`` (blur of it), the ``light`` there is, the
+    ``lamp`` on the face, and the ``subjects``.
+    """
 
     name: str
     seed: int
@@ -39,7 +43,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Take:
-    """One pose of one subject in a scene, rendered with a margin."""
+    """One pose of one subject in a scene, rendered with a margin (``portrait``)."""
 
     subject: Subject
     pose: Pose

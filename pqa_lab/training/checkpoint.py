@@ -44,6 +44,11 @@ def save_checkpoint(model: nn.Module, path: str | os.PathLike, **facts: Any) -> 
         Anything JSON can hold (dataclasses too); joins what ``load_checkpoint`` read, and comes back as
         ``model.facts``.
 
+    Returns
+    -------
+    Path
+        The folder.
+
     Raises
     ------
     InputError

@@ -43,7 +43,7 @@ class LivePlot:
 
 
 class TensorBoard:
-    """Write every number of a record for ``tensorboard --logdir FOLDER``.
+    """Write every number of a record to ``folder``, for ``tensorboard --logdir FOLDER``.
 
     Raises
     ------

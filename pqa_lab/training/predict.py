@@ -50,6 +50,10 @@ def predict(
         ``"cpu"``, ``"cuda"``, ...; default: where the model is.
     precision : str
         ``"no"`` (float32) or ``"bf16"``.
+    num_workers : int
+        Processes that prepare photos.
+    seed : int
+        Of random crops.
 
     Returns
     -------

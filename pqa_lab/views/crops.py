@@ -43,10 +43,16 @@ def crops(
         For the last three kinds.
     rng : numpy Generator, optional
         For ``"random"``; None draws the same crops every time.
+    norm : {"imagenet", "clip", "half"}, optional
 
     Returns
     -------
     Tensor, shape (V, 3, size, size), float32
+
+    Examples
+    --------
+    >>> crops(np.zeros((480, 640, 3), np.uint8), 384, "five").shape
+    torch.Size([5, 3, 384, 384])
     """
     if kind not in COUNTS:
         raise InputError(f"There are no {kind!r} crops: choose one of {', '.join(COUNTS)}.")

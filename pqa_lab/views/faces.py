@@ -105,13 +105,13 @@ def detect_face(
 
 
 def usual_box(images: Sequence[np.ndarray], faces: Sequence[Box | None]) -> np.ndarray | None:
-    """The median face box of a group in shares of width and height, (4,); None if nobody has a face."""
+    """The median of ``faces``, the boxes of a group, in shares of width and height, (4,); None if nobody has a face."""
     shares = [np.array(f) / np.tile(i.shape[1::-1], 2) for i, f in zip(images, faces, strict=True) if f is not None]
     return np.median(shares, axis=0) if shares else None
 
 
 def agreed_faces(images: Sequence[np.ndarray], faces: Sequence[Box | None]) -> list[Box | None]:
-    """Boxes of a group in which a fault moves no box: where photos are framed alike, all have the same one.
+    """``faces`` of a group in which a fault moves no box: where photos are framed alike, all have the same one.
 
     A photo in which no face was found gets the median box of the others; so does one whose own box nearly is that
     (intersection over union above 0.6). A photo framed differently keeps its own.
@@ -134,7 +134,10 @@ def _overlap(a: Box, b: Box) -> float:
 
 
 def in_threads(function: Callable[..., Any], *items: Iterable[Any]) -> list[Any]:
-    """``map`` on two threads (Pillow, numpy and torch release the interpreter while they work), results in order."""
+    """``map(function, *items)`` on two threads, results in order.
+
+    Pillow, numpy and torch release the interpreter while they work.
+    """
     with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
         return list(pool.map(function, *items))
 

@@ -60,6 +60,11 @@ def fragments(
     -------
     Tensor, shape (V, 3, grid * patch, grid * patch), float32
         V is ``count`` with ``rng``, else the number of layouts.
+
+    Examples
+    --------
+    >>> fragments(np.zeros((960, 1280, 3), np.uint8), layout="nine").shape
+    torch.Size([9, 3, 224, 224])
     """
     if mode not in SHORT_SIDE:
         raise InputError(f"There is no fragment mode {mode!r}: choose one of {', '.join(SHORT_SIDE)}.")

@@ -38,6 +38,11 @@ def to_tensor(photos: np.ndarray | list[np.ndarray], norm: str | None = None) ->
     Returns
     -------
     Tensor, shape (V, 3, H, W), float32
+
+    Examples
+    --------
+    >>> to_tensor(np.full((2, 3, 3), 255, np.uint8))[0, 0].tolist()
+    [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
     """
     if norm is not None and norm not in NORMS:
         raise InputError(f"There is no normalisation {norm!r}: choose one of {', '.join(NORMS)}, or None.")
@@ -54,6 +59,7 @@ def resize(image: Source, height: int, width: int, filter: str = "bilinear", fas
 
     ``fast`` first averages whole pixels where the photo is more than six times too large (Pillow's ``reducing_gap``):
     at most a grey level or so away from the exact filter. Without it the result equals torchvision's ``Resize``.
+    ``filter`` is "bilinear" or "bicubic".
     """
     photo = load_photo(image)
     if min(height, width) < 1:
@@ -67,7 +73,8 @@ def resize(image: Source, height: int, width: int, filter: str = "bilinear", fas
 
 
 def resize_short(image: Source, side: int, filter: str = "bilinear", fast: bool = True) -> np.ndarray:
-    """Resize a photo so that its short side has ``side`` pixels, aspect ratio kept (up to ``LONGEST_ASPECT``).
+    """Resize a photo so that its short side has ``side`` pixels, aspect ratio kept (up to ``LONGEST_ASPECT``);
+    ``filter`` and ``fast`` as in `resize`.
 
     Lesson 08.
     """
@@ -79,7 +86,7 @@ def resize_short(image: Source, side: int, filter: str = "bilinear", fast: bool 
 
 
 def at_least(image: Source, side: int, filter: str = "bilinear") -> np.ndarray:
-    """The photo itself, or, where a side is shorter than ``side`` pixels, enlarged until it is not."""
+    """The photo itself, or, where a side is shorter than ``side`` pixels, enlarged by ``filter`` until it is not."""
     photo = load_photo(image)
     return photo if min(photo.shape[:2]) >= side else resize_short(photo, side, filter)
 
@@ -87,9 +94,22 @@ def at_least(image: Source, side: int, filter: str = "bilinear") -> np.ndarray:
 def resize_global(image: Source, size: int, norm: str | None = None, filter: str = "bilinear") -> Tensor:
     """The whole photo in one square view, aspect ratio not kept: what a "global" branch looks at. Lesson 04.
 
+    Parameters
+    ----------
+    image : photo (anything that ``load_photo`` takes)
+    size : int
+        Pixels.
+    norm, filter
+        As in `to_tensor` and `resize`.
+
     Returns
     -------
     Tensor, shape (1, 3, size, size), float32
         In [0, 1], or normalised by ``norm`` (see ``to_tensor``).
+
+    Examples
+    --------
+    >>> resize_global(np.zeros((480, 640, 3), np.uint8), 224, "imagenet").shape
+    torch.Size([1, 3, 224, 224])
     """
     return to_tensor(resize(image, size, size, filter), norm)

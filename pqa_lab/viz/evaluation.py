@@ -46,6 +46,12 @@ def forest_figure(
         column it is one method.
     metric : str
         A column of `per_scene`.
+    by, statistic, level, resamples
+        As in `pqa_lab.evaluation.summarize`; ``statistic`` is "median" or "mean".
+
+    Returns
+    -------
+    go.Figure
     """
     if by not in frame.columns:
         frame = frame.assign(**{by: "all"})
@@ -111,6 +117,10 @@ def scene_figure(frame: pd.DataFrame, scenes: list[object] | None = None) -> go.
         One row an image: ``scene, score, jod``.
     scenes : list, optional
         Which to draw; default at most eight, spread from the worst SRCC to the best.
+
+    Returns
+    -------
+    go.Figure
     """
     found = per_scene(frame, fit=False).sort_values("srcc", na_position="first").reset_index(drop=True)
     if scenes is None:

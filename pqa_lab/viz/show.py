@@ -22,7 +22,10 @@ ROWS = 10
 
 @dataclass
 class Shown:
-    """A figure with its text twin; the last expression of a cell displays it."""
+    """A figure with its text twin, the words ``alt`` and the numbers ``table``.
+
+    The last expression of a cell displays it.
+    """
 
     figure: go.Figure
     alt: str
@@ -52,6 +55,13 @@ def show(figure: go.Figure, alt: str | None = None, table: pd.DataFrame | None =
         What the figure says, in a sentence or two. Default: the caption that the figure carries, or its title.
     table : DataFrame, optional
         The numbers behind it. Default: those of its traces, thinned to ``rows``.
+    rows : int
+        At most so many.
+
+    Returns
+    -------
+    Shown
+        What a cell displays as its last expression.
 
     Raises
     ------

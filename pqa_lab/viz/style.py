@@ -10,7 +10,7 @@ TEMPLATE = "plotly_white"
 
 
 def marker(index: int, **more: object) -> dict[str, object]:
-    """Marker of the series number ``index``: colour and symbol repeat with different periods."""
+    """Marker of the series number ``index``: colour and symbol repeat with different periods. ``more`` joins it."""
     # 8 colours; the symbol moves on by one more in each round, so 64 series differ
     turn, place = divmod(index, len(OKABE_ITO))
     return {"color": OKABE_ITO[place], "symbol": SYMBOLS[(place + turn) % len(SYMBOLS)]} | more

@@ -27,14 +27,14 @@ class LossBench:
 
     ``mse_scene`` is shown without its cross-entropy, since here is one scene only.
 
+    Lesson 05.
+
     Parameters
     ----------
     predictions, targets : list of float
         Predicted quality and JOD of 2 to 8 photos.
     loss : str
         Whose gradient is drawn; a key of `LOSSES`.
-
-    Lesson 05.
     """
 
     predictions: list[float] = field(default_factory=lambda: list(START))

@@ -250,6 +250,10 @@ def annotate(photos: Mapping[str, Any], store: Any = "votes.db", *, plain: bool 
         Buttons only.
     **options
         question, max_side, live and blind go to the widget, everything else to `PairSession`.
+
+    Returns
+    -------
+    PairAnnotator or PairButtons
     """
     face = {name: options.pop(name) for name in ("question", "max_side", "live", "blind") if name in options}
     session = PairSession(list(photos), store, **options)
