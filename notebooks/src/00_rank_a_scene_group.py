@@ -30,6 +30,7 @@ import pqa_lab
 from pqa_lab.lessons import check, near, photos, same, setup
 from pqa_lab.ranking import SIGMA
 from pqa_lab.samples import sample_group
+from pqa_lab.widgets import camera_bench
 
 lesson = setup(seed=0)
 
@@ -56,16 +57,20 @@ photos(
 
 # %%
 ranking = pqa_lab.rank(images, names=names)
+assert ranking.photos[0].path == "phone A (clean)"
 ranking
 
 # %% [markdown]
-# **Look.** Was your order the same? Where you differ, read the sentence under the photo: it says what was measured on
-# the face, against the middle of the group. Without pictures, the same answer reads:
+# **Look.** Was your order the same? Where you differ, read the reason beside the photo: it says what was measured on
+# the face, against the middle of the group. (In JupyterLab you see the photos with their maps; elsewhere the same answer
+# in words, which `print(ranking.as_text())` gives you, too.)
 
 # %%
-print(ranking.as_text())
+close = [ranking.photos[place].path for group in ranking.ties for place in group]
+print(f"too close to call: {', '.join(close)}")
 
-assert ranking.photos[0].path == "phone A (clean)"
+assert len(close) >= 3
+assert "phone A (clean)" not in close
 
 # %% [markdown]
 # **Explain.** The clean photo wins; that much everyone sees. Behind it the model is far less sure, and says so: most of
@@ -134,7 +139,7 @@ with check(1):
 # ## 4 · What a score does not mean
 #
 # A score compares photos **of this group**: the model looks at all of them together, takes away what they share, and
-# puts the mean at zero. Drop one photo and the scores of the others change; what should stay is their order.
+# puts the mean at zero.
 #
 # **Predict.** Remove the winner. What happens to the score of the second, and to the order of the rest?
 
@@ -148,9 +153,12 @@ print("order among six: ", ", ".join(losers))
 print("order among five:", ", ".join(photo.path for photo in again.photos))
 
 assert abs(sum(photo.score for photo in again.photos)) < 1e-3
+assert [photo.path for photo in again.photos] == losers
+assert next(p.score for p in again.photos if p.path == second.path) > second.score + 0.1
 
 # %% [markdown]
-# **Explain.** This is why nobody can say "this portrait is an 8.2": the data behind such models (PIQ23, 50 scenes,
+# **Explain.** The second gained without being any better: the mean that it is measured against went down. The order
+# stayed. This is why nobody can say "this portrait is an 8.2": the data behind such models (PIQ23, 50 scenes,
 # people comparing two photos of the *same* scene) has no scale that spans scenes. Lesson 01 builds such a scale from
 # votes, and lesson 02 shows what goes wrong when two of them are mixed.
 #
@@ -223,6 +231,20 @@ with check(3):
 # The winner is the same and the order behind it is not, although the phones are: a phone has no quality of its own. A
 # photo of a scene has, against the other photos of that scene.
 #
+# **Your turn.** Make a camera of your own: turn its knobs and see the photo, what the model says of it, the truth of the
+# simulation, and the maps that show where the photo is blurred, noisy or dark. Where does the model err?
+
+# %%
+bench = camera_bench()
+bench
+
+# %% [markdown]
+# If you see no widget above (GitHub, PDF): the same camera, ideal, out of focus, with too little light, and too bright.
+
+# %%
+bench.static()
+
+# %% [markdown]
 # **Your own photos.** Put two or more takes of one scene beside this notebook and run
 # `pqa_lab.rank(["take1.jpg", "take2.jpg"])`. Phone formats (HEIC) work.
 #

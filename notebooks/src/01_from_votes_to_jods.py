@@ -20,7 +20,7 @@
 # |---|---|
 # | **You will be able to** | run a voting session; turn counts into JODs; read an interval; plan how many votes a study needs |
 # | **You need** | [lesson 00](00_rank_a_scene_group.ipynb); Python; what a normal distribution is |
-# | **Time** | 45 minutes with the exercises; under 1 minute to run on two cores |
+# | **Time** | 60 minutes with the exercises and your own votes; under 1 minute to run on two cores |
 # | **Memory** | about 0.4 GB; no GPU, no network |
 
 # %%
@@ -42,8 +42,8 @@ lesson = setup(seed=0)
 # %% [markdown]
 # ## 1 · Vote yourself
 #
-# Six simulated phones took Grace Hopper's portrait. Below, they come two at a time, without names, left and right by
-# lot. Press `1` or `2` for the better one, `0` for a tie, `u` to take a vote back. Fifteen pairs are all there are;
+# Six simulated phones took Grace Hopper's portrait. Below, the photos come two at a time, without names, left and right at
+# random. Press `1` or `2` for the better one, `0` for a tie, `u` to take a vote back. Fifteen pairs are all there are;
 # stop when you like. Your votes are kept in `my_votes.db` beside this notebook, so you can come back.
 #
 # **Predict.** After fifteen votes on six photos: will you know the best? The order of all six?
@@ -68,7 +68,7 @@ photos(
 
 # %% [markdown]
 # What is stored is one row a vote: which photo stood first, which second, which was preferred, by whom and when. All
-# that follows needs no more than this table.
+# that follows needs no more than this table. (Whoever votes is called an *observer*.)
 
 # %%
 mine = annotator.session.votes()
@@ -86,7 +86,8 @@ print(
 # noise. So the share of people who prefer A tells how far A is above B, in units of that noise.
 #
 # The unit is chosen so that it means something: **1 JOD** (just objectionable difference) **apart = 75 % prefer the
-# better photo**. That fixes the noise of the difference at $\sigma = 1/\Phi^{-1}(0.75) = 1.4826$.
+# better photo**. That fixes the noise of the difference: its standard deviation (SD) is
+# $\sigma = 1/\Phi^{-1}(0.75) = 1.4826$, where $\Phi$ is the standard normal distribution function.
 #
 # **Predict.** 10,000 people look at two photos that are 1 JOD apart: 7,500 prefer the better one. How many at 2 JOD?
 
@@ -111,8 +112,8 @@ assert all(
 )
 
 # %% [markdown]
-# **Explain.** The difference of two noises is normal with SD $\sigma$, so the share is
-# $P(A \succ B) = \Phi\big((q_A - q_B)/\sigma\big)$. Here is that curve; read it from the vertical axis back as well.
+# **Explain.** The difference of two noises is normal with SD $\sigma$, so the share who prefer A ($A \succ B$) is
+# $P(A \succ B) = \Phi\big((q_A - q_B)/\sigma\big)$ for the qualities $q_A$ and $q_B$. Here is that curve; read it from the vertical axis back as well.
 
 # %%
 distance = np.linspace(-4, 4, 81)
@@ -204,8 +205,8 @@ print(f"but the votes on A and C themselves say {a_c:.2f} JOD")
 assert abs(a_b + b_c - a_c) > 0.1
 
 # %% [markdown]
-# Three pairs, three distances, but only two degrees of freedom: the photos must lie on *one* line. So we ask instead:
-# which qualities $q$ make the votes that we saw most likely? With $C_{ij}$ votes for *i* over *j* we minimise
+# Three pairs, three distances, but the photos must lie on *one* line, where two distances fix the third. So we ask
+# instead: which qualities $q$ make the votes that we saw most likely (*maximum likelihood*)? With $C_{ij}$ votes for *i* over *j* we minimise
 #
 # $$-\log L(q) = -\sum_{i \ne j} C_{ij} \log \Phi\!\left(\frac{q_i - q_j}{\sigma}\right).$$
 #
@@ -291,7 +292,8 @@ assert min(a_b + b_c, a_c) < between < max(a_b + b_c, a_c)  # the fit is a compr
 
 # %% [markdown]
 # **Look.** A is above C by a little more than one way of counting said and a little less than the other: the fit weighs
-# all votes together. `se` and the interval come with it; what they mean is section 5.
+# all votes together. Beside each JOD stands its standard error `se`, by which it is typically off, and an interval from
+# `ci_low` to `ci_high`, about two of them to each side. What the interval promises is section 5.
 #
 # ## 4 · When everybody agrees
 #
@@ -318,7 +320,7 @@ else:
 with_prior = scale_counts(unanimous, labels=["A", "B"])
 gap = with_prior.difference("A", "B")
 print(
-    f"prior SD {with_prior.report['prior_sd']:.1f} JOD: A is better by {gap['difference']:.1f} JOD, "
+    f"SD of the prior {with_prior.report['prior_sd']:.1f} JOD: A is better by {gap['difference']:.1f}, "
     f"95 % interval {gap['ci_low']:.1f} to {gap['ci_high']:.1f}"
 )
 
@@ -336,7 +338,8 @@ explorer = jod_explorer([-1.5, -0.5, 0.0, 2.0], votes=15)
 explorer
 
 # %% [markdown]
-# If you see no widget above: the same four photos after few, some and many votes a pair.
+# If you see no widget above: the same four photos after few, some and many votes a pair. The upright strokes are the true
+# qualities; a good interval crosses its stroke.
 
 # %%
 explorer.static()
@@ -494,7 +497,7 @@ assert 1.6 < width[720] / width[2880] < 2.4
 # Votes are expensive, and a study like PIQ23 takes hundreds of thousands. Must every pair be asked equally often?
 #
 # **Predict.** You know a little already. Which pair teaches you most: two photos that seem equal, the best against the
-# worst, or any two at random?
+# worst, or any two at random? (`asap` is a rule that chooses; how, comes after the figure.)
 
 # %%
 import pandas as pd
@@ -523,7 +526,7 @@ figure.update_layout(
     height=340,
     margin_t=30,
     xaxis_title="comparisons an image",
-    yaxis_title="error of the JODs (RMSE)",
+    yaxis_title="typical error of a JOD (RMSE)",
     xaxis_type="log",
     xaxis_tickvals=[8, 16, 32, 64],
 )
@@ -544,7 +547,8 @@ assert (error.loc[[32, 64], "asap"] < 0.9 * error.loc[[32, 64], "random"]).all()
 # curve in section 2. The annotator at the top chose the order of your pairs this way. At the very start nothing is known, so nothing
 # can be gained by choosing.
 #
-# And now, if you voted: **your** scale, from your own fifteen votes.
+# And now, if you voted: **your** scale, from your own fifteen votes. Do the intervals of the best two overlap? That is the
+# answer to this lesson's first question.
 
 # %%
 mine = annotator.session.scale() if len(annotator.session.votes()) >= 5 else None
