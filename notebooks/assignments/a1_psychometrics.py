@@ -22,7 +22,7 @@
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
-from scipy.special import log_ndtr, ndtr, ndtri
+from scipy.special import log_ndtr, ndtri
 from scipy.stats import binom, norm
 
 from pqa_lab.classroom import student_seed

@@ -5,10 +5,10 @@ tests, with nbgrader's marks and nbgrader's metadata in the head of each cell:
 
 - an answer in code has ``solution: true, grade: false``; what stands between ``### BEGIN SOLUTION`` and
   ``### END SOLUTION`` is what the student writes;
-- a test has ``grade: true, solution: false, locked: true``; from ``### BEGIN HIDDEN TESTS`` to ``### END HIDDEN TESTS``
-  it is not released;
-- a hand-graded answer is a markdown cell with ``grade: true, solution: true``: the model answer and its rubric, of which
-  nothing is released.
+- a test has ``grade: true, solution: false, locked: true``; what stands between ``### BEGIN HIDDEN TESTS`` and
+  ``### END HIDDEN TESTS`` is not released;
+- a hand-graded answer is a markdown cell with ``grade: true, solution: true``: the model answer and its rubric, of
+  which nothing is released.
 """
 
 import re

@@ -61,3 +61,28 @@ def jods(votes: pd.DataFrame, images: list[str], prior_sd: float = 1.5) -> np.nd
     """The library's JODs (N,) of one scene with a prior N(0, prior_sd^2), in the order of ``images``."""
     fitted = scale(votes.drop(columns=["scene"], errors="ignore"), prior=prior_sd, ci="none", images=images)
     return fitted.table.set_index("image").loc[images, "jod"].to_numpy()
+
+
+def contest(seed: int, scenes: int = 96, images: int = 7) -> pd.DataFrame:
+    """A challenge like the survey's: three methods score the same photos, of which the first is an edited reference.
+
+    Returns
+    -------
+    DataFrame
+        ``method, scene, image, score, jod``: "north", "south" and "west"; ``3 * scenes * images`` rows. The first two
+        are about equally good, and their errors are partly the same; the third is worse.
+    """
+    rng = np.random.default_rng([seed, 20])
+    jod = rng.normal(0, 1, (scenes, images))
+    jod[:, 0] += 2
+    shared = rng.normal(0, 1, jod.shape)
+    parts = []
+    for method, noise in (("north", 1.6), ("south", 1.7), ("west", 3.0)):
+        score = jod + noise * (0.8 * shared + 0.6 * rng.normal(0, 1, jod.shape))
+        table = {
+            "method": method,
+            "scene": np.repeat(np.arange(scenes), images),
+            "image": np.tile(range(images), scenes),
+        }
+        parts.append(pd.DataFrame(table | {"score": score.ravel(), "jod": jod.ravel()}))
+    return pd.concat(parts, ignore_index=True)

@@ -42,8 +42,8 @@ c.Autograde.autograde_preprocessors = [
     AssignLatePenalties,
     CheckCellMetadata,
 ]
-c.LimitedExecute.timeout = 30  # seconds a cell
-c.LimitedExecute.total_seconds = 240  # seconds a submission
+c.LimitedExecute.cell_seconds = 30  # of the processor
+c.LimitedExecute.total_seconds = 240
 c.LimitedExecute.memory_gb = 2.0
 c.LimitedExecute.written_mb = 100
 
@@ -54,8 +54,8 @@ c.GenerateFeedback.preprocessors = [GetGrades, ClearHiddenTests, CSSHTMLHeaderPr
 README = """\
 # A course in portrait quality assessment
 
-Made by `pqa-lab classroom new`. **Keep this folder from students**: `source/`, `otter/` and `RUBRIC.md` hold the solutions.
-How to teach with it: [GUIDE.md](GUIDE.md). How to mark the written answers: [RUBRIC.md](RUBRIC.md).
+Made by `pqa-lab classroom new`. **Keep this folder from students**: `source/`, `otter/` and `RUBRIC.md` hold the
+solutions. How to teach with it: [GUIDE.md](GUIDE.md). How to mark the written answers: [RUBRIC.md](RUBRIC.md).
 
 {table}
 
@@ -75,9 +75,9 @@ stopped: its feedback says so in red, and the cells that were not reached get no
 
 **Hand back `feedback/`, never `autograded/`**: autograded notebooks contain the hidden tests.
 
-With otter-grader (Gradescope), in an environment that has it: `otter assign otter/{first}.ipynb dist --no-pdfs`, then hand
-out `dist/student/` and upload the zip of `dist/autograder/`, or run it here with `otter run`. The image that grades must
-have pqa_lab installed.
+With otter-grader (Gradescope), in an environment that has it: `otter assign otter/{first}.ipynb dist --no-pdfs`, then
+hand out `dist/student/` and upload the zip of `dist/autograder/`, or run it here with `otter run`. The image that
+grades must have pqa_lab installed.
 """
 
 
@@ -131,7 +131,7 @@ def _fill(folder: Path) -> list[str]:
         rubrics.append(f"## {title}\n\n{rubric(page)}")
         names.append(name)
     table = "\n".join(["| assignment | | points by tests | by hand |", "|---|---|---|---|", *rows])
-    limits = "30 seconds a cell, 240 seconds in all, 2 GB of memory and 100 MB of what it writes"
+    limits = "30 seconds of the processor a cell, 240 in all, 2 GB of memory and 100 MB of what it writes"
     (folder / "README.md").write_text(README.format(table=table, first=names[0], limits=limits), encoding="utf-8")
     (folder / "RUBRIC.md").write_text("# Model answers and rubric\n\n" + "\n\n".join(rubrics) + "\n", encoding="utf-8")
     (folder / "nbgrader_config.py").write_text(CONFIG, encoding="utf-8")

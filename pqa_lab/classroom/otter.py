@@ -1,7 +1,8 @@
 """The second export: an otter-grader master notebook of an assignment, for Gradescope or `otter run`.
 
 Otter reads its marks from raw cells. One question holds an answer with the tests that follow it; a test with a hidden
-part becomes two: the visible part for no points, and the whole, hidden, for all of them, so that the marks are nbgrader's.
+part becomes two: the visible part for no points, and the whole, hidden, for all of them, so that the marks are those of
+nbgrader.
 """
 
 import nbformat

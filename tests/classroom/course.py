@@ -28,6 +28,7 @@ class Course:
         new_course(folder / "course")
         self.folder = folder / "course"
         private = folder / "jupyter"
+        private.mkdir()
         # nbgrader calls alembic by its bare name.
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
         self.env = os.environ | {f"JUPYTER_{n}": str(private / n) for n in ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")}

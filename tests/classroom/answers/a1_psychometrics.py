@@ -33,7 +33,7 @@ def count_votes(votes, images):
             "gradient": """
 def gradient(q, counts):
     z = (q[:, None] - q[None, :]) / SIGMA
-    pull = counts * norm.pdf(z) / ndtr(z) / SIGMA
+    pull = counts * norm.pdf(z) / norm.cdf(z) / SIGMA
     return pull.sum(axis=1) - pull.sum(axis=0)
 """,
             "fit": """
@@ -50,7 +50,7 @@ def fit(counts, prior_sd):
             "gradient": """
 def gradient(q, counts):
     z = (q[:, None] - q[None, :]) / SIGMA
-    pull = counts * norm.pdf(z) / ndtr(z) / SIGMA
+    pull = counts * norm.pdf(z) / norm.cdf(z) / SIGMA
     return pull.sum(axis=0) - pull.sum(axis=1)
 """
         },
