@@ -6,8 +6,8 @@ kills its kernel, is stopped: every cell that was not reached fails with a sente
 class are graded.
 
 Time is that of the processor, so that a busy machine is nobody's fault; the clock has a limit of its own, for those who
-sleep. This guards the grading machine against accidents. It is no prison: students' code runs with the teacher's rights, so
-grade on a machine, or in a container, that holds nothing else.
+sleep. This guards the grading machine against accidents. It is no prison: students' code runs with the teacher's rights,
+so grade on a machine, or in a container, that holds nothing else.
 """
 
 import contextlib
