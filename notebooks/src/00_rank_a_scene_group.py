@@ -19,7 +19,7 @@
 # |---|---|
 # | **You will be able to** | rank a scene group; read win probabilities; say what a score does *not* mean |
 # | **You need** | Python; nothing about image quality |
-# | **Time** | 10 minutes with the exercises; under 1 minute to run on two cores |
+# | **Time** | 15 minutes with the exercises; under 1 minute to run on two cores |
 # | **Memory** | about 1 GB; no GPU, no network |
 
 # %%

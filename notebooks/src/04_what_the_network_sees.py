@@ -30,7 +30,7 @@ import plotly.graph_objects as go
 from scipy.stats import spearmanr
 
 from pqa_lab.evaluation.survey import table1
-from pqa_lab.lessons import check, near, photos, setup
+from pqa_lab.lessons import check, near, photos, same, setup
 from pqa_lab.samples import astronaut, grace_hopper
 from pqa_lab.simulation import apply_fault, apply_faults
 from pqa_lab.views import (
@@ -81,7 +81,8 @@ photos(
 # %% [markdown]
 # **Look.** The mosaic is not as mad as it seems. Each patch is where it was in the photo, so a network can still learn
 # "skin is in the middle"; and inside a patch nothing has been resized, so texture is what the sensor and its software
-# made of it. The centre crop is as sharp, but it has hardly any face: this one is in the upper half.
+# made of it. The centre crop is as sharp, but it has hardly any face: this one is in the upper half. So noise shows in
+# fragments and centre crop, and where the head sits in the frame only the shrunk photo tells (the mosaic roughly).
 #
 # **Your turn.** The viewer outlines on the photo what each view takes. Try "18 random crops" with *Draw again*, and a
 # side of 64 pixels.
@@ -237,7 +238,7 @@ assert least["fragments", "noise"] > 0.9
 assert all(least[view, "under"] > 0.9 for view in whole)
 
 # %% [markdown]
-# **Look.** Read the column "resize" from top to bottom: from the finest fault to the coarsest. Then read the other two.
+# **Look.** (`under` is darkness, underexposure.) Read the column "resize" from top to bottom: from the finest fault to the coarsest. Then read the other two.
 #
 # **Explain.** To shrink is to average neighbouring pixels. Noise differs from pixel to pixel and cancels; blocks of
 # compression are a little larger and cancel less; darkness is the same everywhere and cannot cancel. Fragments and crops
@@ -280,7 +281,7 @@ with check(2):
         measured,
         "the noise after a shrink by 4",
         tolerance=0.1,
-        hint="n * n pixels are averaged.",
+        hint="Divide by the square root of the number of pixels in a block, n * n.",
     )
     near(noise_left(3, 10), 0.3, "the noise after a shrink by 10")
 
@@ -446,14 +447,19 @@ def mosaic(photo, grid=7, patch=32):
 # %%
 with check(3):
     ours = mosaic(photo)
-    near(
-        None if ours is None else ours[:32, :32],
-        photo[20:52, 20:52],
-        "the first patch",
-        hint="It starts at 20, 20.",
-    )
+    size = None if ours is None or ours is ... else np.shape(ours)
+    same(size, (224, 224, 3), "The shape", hint="One picture of 7 x 32 pixels a side.")
     assert not np.array_equal(ours, picture(crops(photo, 224, "centre"))), (
         "That is a centre crop: step by cells."
+    )
+    near(
+        ours[:32, :32],
+        photo[20:52, 20:52],
+        "the first patch",
+        hint="A cell has 512 // 7 = 73 pixels, so the first patch starts at 20, 20.",
+    )
+    assert not np.array_equal(ours[32:64, :32], photo[20:52, 93:125]), (
+        "Rows and columns are exchanged: i goes down, j goes right."
     )
     for grid, patch in ((7, 32), (4, 56), (3, 100)):
         expected = picture(
@@ -464,7 +470,7 @@ with check(3):
             got,
             expected,
             f"the mosaic of {grid} x {grid} patches",
-            hint="The admiral is not square: two cell sides.",
+            hint="This photo is not square: cells have a height and a width of their own.",
         )
 
 # %% [markdown]
