@@ -5,9 +5,9 @@ is interrupted and fails; the rest is graded. A submission that goes on for too 
 kills its kernel, is stopped: every cell that was not reached fails with a sentence that says why, and the others of the
 class are graded.
 
-Time is that of the processor, so that a busy machine is nobody's fault; the clock has a limit of its own, for those who
-sleep. This guards the grading machine against accidents. It is no prison: students' code runs with the teacher's rights,
-so grade on a machine, or in a container, that holds nothing else.
+Time is that of the processor, so that a busy machine is nobody's fault; the clock has a limit of its own, for those
+who sleep. This guards the grading machine against accidents. It is no prison: students' code runs with the teacher's
+rights, so grade on a machine, or in a container, that holds nothing else.
 """
 
 import contextlib
