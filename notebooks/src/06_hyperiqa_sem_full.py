@@ -21,7 +21,7 @@
 # |---|---|
 # | **You will be able to** | say what a hypernetwork writes; follow one photo through it; say when rescaling a score can change a ranking |
 # | **You need** | [lesson 04](04_what_the_network_sees.ipynb) and [lesson 05](05_losses_laboratory.ipynb); a little PyTorch |
-# | **Time** | 35 minutes with the exercises; 30 s to run on two cores |
+# | **Time** | 35 minutes with the exercises; under 1 minute to run on two cores |
 # | **Memory** | about 1.2 GB; no GPU, no network |
 
 # %%
@@ -391,7 +391,7 @@ with check(3):
 # %%
 seeds = lesson.pick([0, 1, 2], fast=[0, 1])
 train, test = (
-    load_simulated(scenes=12, images=16, size=128, part=part, progress=False)
+    load_simulated(scenes=12, images=16, size=128, part=part, workers=1, progress=False)
     for part in ("train", "test")
 )
 models = []
@@ -419,7 +419,7 @@ for seed, model in zip(seeds, models, strict=True):
         f"seed {seed}: what the swap changes is {changed:.0%} of the spread of the scores"
     )
 
-    assert changed < 1
+    assert changed < 0.1
 
 # %% [markdown]
 # Next to nothing changes. In this small model, after so short a training, the content vector is as good as unused: the
@@ -460,7 +460,8 @@ assert of_k.mean() < of_seed.mean()
 # %% [markdown]
 # **Look.** "common score" is the ranking before any rescaling. "scenes named": as how many training scenes the 16 photos
 # of *one* new scene are taken. Where that is near 1, all of them get nearly the same line, and section 4 said what one
-# line does to a ranking.
+# line does to a ranking. (With one exception: nothing keeps $a$ above zero. A common score that ranks upside down can be
+# turned by a line that falls; look for a negative common score, above all in the full setting.)
 
 # %%
 figure = go.Figure()

@@ -21,7 +21,7 @@
 # |---|---|
 # | **You will be able to** | compute the scale-shift-invariant loss by hand; say what it is blind to; average views the cheap way; check a published parameter count |
 # | **You need** | [lesson 04](04_what_the_network_sees.ipynb) (fragments) and [lesson 05](05_losses_laboratory.ipynb) (losses); a little PyTorch |
-# | **Time** | 30 minutes with the exercises; 25 s to run on two cores |
+# | **Time** | 30 minutes with the exercises; 30 s to run on two cores |
 # | **Memory** | about 1.1 GB; no GPU, no network |
 
 # %%
@@ -242,7 +242,9 @@ def prepared(rows):
 
 
 train, test = (
-    prepared(load_simulated(scenes=12, images=16, size=128, part=p, progress=False))
+    prepared(
+        load_simulated(scenes=12, images=16, size=128, part=p, workers=1, progress=False)
+    )
     for p in ("train", "test")
 )
 print(f"{len(train[2])} photos to train on, {len(test[2])} of new scenes to test on")
