@@ -142,6 +142,15 @@ class AttentionView:
         seen = as_photo(self.run().seen[name])[self._page()]
         return {f"what the model sees ({name})": seen, self.map: overlay(seen, values)}
 
+    @property
+    def view_number(self) -> int:
+        """The view as people count: from 1."""
+        return self.view + 1
+
+    @view_number.setter
+    def view_number(self, number: int) -> None:
+        self.view = number - 1
+
     def views_count(self) -> int:
         """How many pictures of the photo the model looks at: crops, and the patches in them."""
         seen = self.run().seen
@@ -227,6 +236,10 @@ def attention_viewer(model: Any = "default", photos: Sequence[Any] | None = None
     model : nn.Module (a method), folder of a checkpoint, or "default"
     photos : sequence of photos, optional
         Of one scene; see `AttentionView`. ``attention_viewer(...).static()`` is the twin without a kernel.
+
+    Returns
+    -------
+    Explorer
     """
     import ipywidgets
 
@@ -234,7 +247,7 @@ def attention_viewer(model: Any = "default", photos: Sequence[Any] | None = None
     named = list(zip(session.names, range(len(session.names)), strict=True))
     controls: dict = {"photo": ipywidgets.Dropdown(options=named, value=0, description="photo")}
     if session.views_count() > 1:
-        controls["view"] = ipywidgets.IntSlider(0, min=0, max=session.views_count() - 1, description="view")
+        controls["view_number"] = ipywidgets.IntSlider(1, min=1, max=session.views_count(), description="view")
     if session.maps():
         controls["map"] = ipywidgets.Dropdown(options=list(session.maps()), value=session.map, description="map")
     return Explorer(session, f"Inside {type(session.model).__name__}", controls)

@@ -200,7 +200,7 @@ class CameraBench:
         photo = self.picture()
         maps = {f"{part.name}. {part.legend}": part.image for part in part_maps(photo)}
         return {
-            "photo": row_html({"reference": self.reference, "this camera": photo}, self.words(), 250),
+            "photo": row_html({"reference": self.reference, "this camera": photo}, self.words(), 320),
             "maps": row_html(maps, "", 165),
         }
 

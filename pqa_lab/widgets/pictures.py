@@ -90,8 +90,9 @@ def overlay(photo: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 def row_html(pictures: Mapping[str, np.ndarray], words: str, width: int = 340) -> str:
     """Pictures beside each other with captions, each with the caption as its alternative text, and a sentence."""
+    style = f"flex:1 1 {min(width, 250)}px;max-width:{width}px"
     figures = [
-        f"<figure style='flex:0 1 {width}px'><img src='{data_uri(picture)}' alt='{html.escape(label, quote=True)}' "
+        f"<figure style='{style}'><img src='{data_uri(picture)}' alt='{html.escape(label, quote=True)}' "
         f"style='width:100%'><figcaption>{html.escape(label)}</figcaption></figure>"
         for label, picture in pictures.items()
     ]

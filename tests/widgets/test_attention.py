@@ -137,9 +137,9 @@ def test_every_map_of_every_method_can_be_shown(key, photo):
         assert explorer.message.value == ""
         shown.add(explorer.faces["pictures"].html)
     assert len(shown) == len(explorer.session.maps()) > 3
-    if "view" in explorer.controls:
+    if "view_number" in explorer.controls:
         before = explorer.faces["pictures"].html
-        explorer.controls["view"].value = 3
+        explorer.controls["view_number"].value = 4
         assert explorer.faces["pictures"].html != before
     shown = explorer.static()  # three maps, and each branch's view once
     titles = [a.text for a in shown.figure.layout.annotations]
