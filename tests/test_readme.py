@@ -24,15 +24,3 @@ def test_ci_runs_the_readmes_own_test_command():
 def test_every_command_named_in_the_readme_exists(command):
     answer = subprocess.run([sys.executable, "-m", "pqa_lab.cli", command, "--help"], capture_output=True, text=True)
     assert answer.returncode == 0, answer.stderr
-
-
-def test_importing_the_package_loads_nothing_heavy():
-    code = "import sys, pqa_lab; print([m for m in ('torch', 'numpy', 'pandas', 'plotly') if m in sys.modules])"
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert answer.stdout.strip() == "[]"
-
-
-def test_scaling_loads_no_torch():
-    code = "import sys, pqa_lab.scaling; print([m for m in ('torch', 'plotly') if m in sys.modules])"
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert answer.stdout.strip() == "[]"
