@@ -18,7 +18,8 @@ def new(
     """Lay out a course folder with five assignments for nbgrader (and otter), a guide and a rubric."""
     from pqa_lab.classroom.new import new_course
 
-    require("jupytext", 'A course needs nbgrader and jupytext: python -m pip install ".[classroom]"')
+    for module in ("nbgrader", "jupytext"):
+        require(module, 'A course needs nbgrader and jupytext: python -m pip install ".[classroom]"')
     names = new_course(folder)
     typer.echo(f"{folder}: {len(names)} assignments. Next: cd {folder} && nbgrader generate_assignment {names[0]}")
 
