@@ -66,7 +66,8 @@ def normalised(s, scene):
 # %% nbgrader={"grade": true, "grade_id": "test-normalised", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 answer = normalised(torch.tensor([3.0, 10.0, 1.0, 5.0, 30.0]), torch.tensor([4, 7, 4, 4, 7]))
 assert tuple(answer.shape) == (5,), "One value for each photo, in the order of the batch."
-# Scene 4 has the values 3, 1, 5: median 3, deviations 0, 2, 2, their mean 4/3. Scene 7 has 10 and 30: lower median 10.
+# Scene 4 has the values 3, 1, 5: median 3, deviations 0, 2, 2, their mean 4/3.
+# Scene 7 has 10 and 30: lower median 10.
 for found, right in zip(answer.tolist(), [0, 0, -1.5, 1.5, 2], strict=True):
     assert abs(found - right) < 1e-6, f"expected 0, 0, -1.5, 1.5, 2, found {answer.tolist()}"
 ### BEGIN HIDDEN TESTS
@@ -106,7 +107,8 @@ def scale_shift(pred, target, scene):
 pred = torch.tensor([0.0, 1.0, 2.0, 5.0, 7.0])
 target = torch.tensor([0.0, 2.0, 1.0, -1.0, 1.0])
 found = scale_shift(pred, target, torch.tensor([0, 0, 0, 1, 1]))
-# Scene 0: (-1.5, 0, 1.5) against (-1.5, 1.5, 0), mean distance 1. Scene 1: the same pair on another scale, distance 0.
+# Scene 0: (-1.5, 0, 1.5) against (-1.5, 1.5, 0), mean distance 1.
+# Scene 1: the same pair on another scale, distance 0.
 assert abs(float(found) - 0.5) < 1e-6, f"the mean of 1 and 0 is 0.5, not {float(found):.3f}"
 ### BEGIN HIDDEN TESTS
 import builtins as _b
@@ -223,9 +225,11 @@ def squared(pred, target, scene):
 
 def cosine(pred, target, scene):
     """One minus the cosine of predictions and JODs, one scene after the other: no mean is taken away."""
-    return sum(
-        1 - torch.nn.functional.cosine_similarity(pred[scene == p], target[scene == p], dim=0) for p in scene.unique()
-    )
+    total = 0
+    for p in scene.unique():
+        x, y = pred[scene == p], target[scene == p]
+        total = total + 1 - (x * y).sum() / (x.norm() * y.norm())
+    return total
 
 
 told = blind(squared, pred, target, scene)
@@ -316,7 +320,8 @@ for _seed in (1, 2, 3):
 # | `lone photo` | one photo of a fourth scene joins the batch |
 #
 # **3a** and **3b** (2 + 2 points). For each loss, which changes does it notice: True if its value changes in general, False
-# if it never does? The pairs that you need first come in part 4, so you may do 3b after 4a. Think first, then *try* it.
+# if it never does? The pairs that you need first come in part 4, so you may do 3b after 4a.
+# Think first, then *try* it, on several random batches (one of them may be a coincidence). Delete the `raise` when you have filled in the rest.
 
 # %% nbgrader={"grade": false, "grade_id": "notices", "locked": false, "schema_version": 3, "solution": true, "task": false}
 scale_shift_notices = {
@@ -367,8 +372,9 @@ fidelity_notices = {
 ### END SOLUTION
 
 # %% nbgrader={"grade": true, "grade_id": "test-notices-scale-shift", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-changes = ["own shift", "one stretch", "own stretch", "cube", "minus", "ranks", "shuffle", "twice", "lone photo"]
-assert set(scale_shift_notices) == set(changes), "One entry for each of the nine changes."
+changes = {"own shift", "one stretch", "own stretch", "cube", "minus", "ranks"}
+changes |= {"shuffle", "twice", "lone photo"}
+assert set(scale_shift_notices) == changes, "One entry for each of the nine changes."
 assert set(scale_shift_notices.values()) <= {True, False}, "Each entry is True or False."
 ### BEGIN HIDDEN TESTS
 for _change in ("own shift", "one stretch", "own stretch", "shuffle", "twice"):
@@ -378,8 +384,9 @@ for _change in ("cube", "minus", "ranks", "lone photo"):
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "test-notices-fidelity", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-changes = ["own shift", "one stretch", "own stretch", "cube", "minus", "ranks", "shuffle", "twice", "lone photo"]
-assert set(fidelity_notices) == set(changes), "One entry for each of the nine changes."
+changes = {"own shift", "one stretch", "own stretch", "cube", "minus", "ranks"}
+changes |= {"shuffle", "twice", "lone photo"}
+assert set(fidelity_notices) == changes, "One entry for each of the nine changes."
 assert set(fidelity_notices.values()) <= {True, False}, "Each entry is True or False."
 ### BEGIN HIDDEN TESTS
 for _change in ("own shift", "ranks", "shuffle", "lone photo"):
@@ -398,7 +405,8 @@ for _change in ("one stretch", "own stretch", "cube", "minus", "twice"):
 # **4b** (2 points). The code published with this loss uses a *soft* label instead of Eq. 4, how clearly $x$ is better:
 # $p = \Phi(q_x - q_y)$. With `soft=True` your function takes it.
 #
-# `torch.special.ndtr` is $\Phi$. (In 4d you meet the trouble with $\sqrt\Phi$ far out; here differences stay small.)
+# `torch.special.ndtr` is $\Phi$. Only the value is asked here: by autograd your loss may have `nan` for a slope, as $\sqrt u$ has
+# none at 0. 4d is about that.
 
 
 # %% nbgrader={"grade": false, "grade_id": "fidelity", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -612,8 +620,8 @@ def loss_e(pred, target, scene):
     parts = []
     for p in scene.unique():
         x, y = (v[scene == p] - v[scene == p].mean() for v in (pred, target))
-        x = x / x.detach().norm().clamp(min=1e-12)
-        parts.append(1 - (x * y).sum() / y.norm())
+        spread = max(x.norm().item(), 1e-12)  # no division by zero
+        parts.append(1 - (x * y).sum() / (spread * y.norm()))
     return torch.stack(parts).mean()
 
 
@@ -760,9 +768,8 @@ for name, loss in {"loss_c": loss_c, "loss_e": loss_e}.items():
     free = start.clone()
     for step in range(3001):
         if step % 1000 == 0:
-            print(
-                f"{name} after {step:4} steps: loss {float(loss(free, jod, one)):.5f}, spread {float(free.std()):.2f}"
-            )
+            value = float(loss(free, jod, one))
+            print(f"{name} after {step:4} steps: loss {value:.5f}, spread {float(free.std()):.2f}")
         leaf = free.clone().requires_grad_()
         loss(leaf, jod, one).backward()
         free = free - 0.3 * leaf.grad
