@@ -13,6 +13,7 @@ values compared, and no place of the survey may be missing.
 """
 
 import inspect
+import re
 from ast import literal_eval
 from collections.abc import Mapping
 from importlib import import_module
@@ -53,10 +54,23 @@ def provenance(part: str = "") -> "pd.DataFrame":
     import pandas as pd
 
     table = pd.read_csv(TABLE, dtype=str, keep_default_na=False)
-    chosen = table[[any(place.startswith(part) for place in places.split()) for places in table["place"]]]
+    chosen = table[[any(key.startswith(part) for key in keys(places)) for places in table["place"]]]
     if chosen.empty:
         raise InputError(f"No place of the survey begins with {part!r}: try 3.1, equation, figure or table2.")
     return chosen.reset_index(drop=True)
+
+
+def keys(places: str) -> list[str]:
+    """The single places of a line.
+
+    >>> keys("3.1/04-06 figure5")
+    ['3.1/04', '3.1/05', '3.1/06', 'figure5']
+    """
+    found = []
+    for place in places.split():
+        span = re.fullmatch(r"(.+)/(\d\d)-(\d\d)", place)
+        found += [f"{span[1]}/{i:02d}" for i in range(int(span[2]), int(span[3]) + 1)] if span else [place]
+    return found
 
 
 def resolve(symbol: str) -> Any:

@@ -8,20 +8,11 @@ import pytest
 from survey_inventory import INVENTORY, SURVEY_TEXT, inventory
 
 from pqa_lab.errors import InputError
-from pqa_lab.provenance import provenance, resolve
+from pqa_lab.provenance import keys, provenance, resolve
 
 PLACES = pd.read_csv(INVENTORY, dtype=str, keep_default_na=False).set_index("key")["numbers"]
 KINDS = {"equation", "table", "figure", "architecture", "recipe", "data", "evaluation", "claim", "context"}
 EVIDENCE = {"stated", "public code", "inferred", "omitted"}
-
-
-def keys(places: str) -> list[str]:
-    """``3.1/04-06 figure5`` -> the keys of the inventory."""
-    found = []
-    for place in places.split():
-        span = re.fullmatch(r"(.+)/(\d\d)-(\d\d)", place)
-        found += [f"{span[1]}/{i:02d}" for i in range(int(span[2]), int(span[3]) + 1)] if span else [place]
-    return found
 
 
 def missing(table: pd.DataFrame) -> list[str]:
@@ -99,5 +90,6 @@ def test_every_line_says_how_it_is_known():
 
 def test_a_part_can_be_asked_for():
     assert len(provenance("equation")) == 6
+    assert "224" in provenance("3.5/29")["says"].item()
     with pytest.raises(InputError, match="No place"):
         provenance("9.9")
