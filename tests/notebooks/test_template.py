@@ -106,6 +106,8 @@ def test_code_is_plain_and_offline(path):
         for call in [node for node in ast.walk(tree) if isinstance(node, ast.Call)]:
             function = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
             words = [keyword.arg for keyword in call.keywords]
+            if function == "load_simulated":
+                assert "workers" in words, "two processes hold the package twice: more than 1.5 GB in the full setting"
             if function in ("photos", "drawing"):
                 assert "alt" in words or len(call.args) > {"photos": 2, "drawing": 1}[function], cell.source
 
