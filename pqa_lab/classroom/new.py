@@ -62,16 +62,20 @@ solutions. How to teach with it: [GUIDE.md](GUIDE.md). How to mark the written a
 For each assignment, in this folder (`{first}` stands for any of them):
 
 ```sh
-nbgrader generate_assignment {first}    # source/ -> release/, without solutions and hidden tests
-# hand out release/{first}/{first}.ipynb; collect submitted/STUDENT/{first}/{first}.ipynb
-nbgrader autograde {first}              # submitted/ -> autograded/, points into gradebook.db
-jupyter lab                             # Nbgrader > Formgrader: mark the written answers with RUBRIC.md
-nbgrader generate_feedback {first}      # feedback/STUDENT/{first}/{first}.html
-nbgrader export                         # grades.csv
+# 1. From source/ to release/, without solutions and hidden tests. Hand out what is in release/.
+nbgrader generate_assignment {first}
+# 2. Put what comes back into submitted/STUDENT/{first}/{first}.ipynb. Points go into gradebook.db:
+nbgrader autograde {first}
+# 3. Mark the written answers with RUBRIC.md (Nbgrader > Formgrader in the menu):
+jupyter lab
+# 4. Pages for the students, feedback/STUDENT/{first}/{first}.html, and all marks in grades.csv:
+nbgrader generate_feedback {first}
+nbgrader export
 ```
 
-A submission may take {limits}; `nbgrader_config.py` sets that. One that goes on for ever, or fills the disk, is
-stopped: its feedback says so in red, and the cells that were not reached get no points.
+A submission may take {limits};
+`nbgrader_config.py` sets that. One that goes on for ever, or fills the disk, is stopped: its feedback says so in red,
+and the cells that were not reached get no points.
 
 **Hand back `feedback/`, never `autograded/`**: autograded notebooks contain the hidden tests.
 
