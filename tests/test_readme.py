@@ -24,3 +24,15 @@ def test_ci_runs_the_readmes_own_test_command():
 def test_every_command_named_in_the_readme_exists(command):
     answer = subprocess.run([sys.executable, "-m", "pqa_lab.cli", command, "--help"], capture_output=True, text=True)
     assert answer.returncode == 0, answer.stderr
+
+
+@pytest.mark.parametrize("picture", sorted(set(re.findall(r"!\[[^\]]{20,}\]\(([^)]+)\)", README))))
+def test_pictures_are_small_and_there(picture):
+    assert (ROOT / picture).stat().st_size < 200_000
+
+
+def test_every_method_is_in_the_readme():
+    from pqa_lab.methods import METHODS
+
+    for place in METHODS.places.values():
+        assert f"(pqa_lab/methods/{place.partition(':')[0]}.py)" in README
