@@ -39,14 +39,14 @@ from torch import nn
 from pqa_lab.classroom import student_seed
 
 torch.set_default_dtype(torch.float64)
-torch.manual_seed(student_seed(STUDENT, "a4"))  # the numbers that you see are your own; no test depends on them
+torch.manual_seed(student_seed(STUDENT, "a4"))  # your own numbers; no test depends on them
 
 # %% [markdown]
 # ## 1 · What a scene costs
 #
 # SEM and FULL add two networks to HyperIQA, each a chain of linear layers with biases:
 #
-# - the scene head, from 672 C inputs over 500 and 500 to C;
+# - the scene head, from 672 · C inputs (672 for each scene) over 500 and 500 to C;
 # - the rescaling network, from C over 100, 100 and 100 to 2.
 #
 # **1** (2 points). Write `mlp_size(*widths)`, the parameters of such a chain, and `extra(scenes)`, what both networks add.
@@ -82,11 +82,11 @@ for _c in (2, 35):
 
 # %% [markdown]
 # The survey's Table 2 says 145 M, and so does this count, for C = 50. But the scene split trains on 35 scenes: `128.17 + extra(35) / 1e6`
-# is 140.2. So fifteen outputs of the published head belong to scenes that training never shows. Keep that in mind for part 6.
+# is 140.2. So fifteen outputs of the published head belong to scenes that training never shows. Keep that in mind for part 7.
 #
 # ## 2 · Fifty columns from a map that is 42 wide
 #
-# The 672 C inputs of the scene head come from HyperIQA's feature map, (672, 42, 42). It is averaged over its whole height, and its
+# The 672 · C inputs of the scene head come from HyperIQA's feature map, (672, 42, 42). It is averaged over its whole height, and its
 # width is cut into C windows, each averaged: (672, C), then flattened, channel by channel. With C = 50 there are more windows than
 # columns, so they overlap. Window $k$ of C over a width $w$ holds the columns $i$ with
 #
@@ -108,7 +108,8 @@ def scene_rows(features, scenes):
 
 
 # %% nbgrader={"grade": true, "grade_id": "test-rows", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-features = torch.arange(12.0).reshape(1, 2, 2, 3)  # two channels, rows 0 1 2 and 3 4 5, then 6 7 8 and 9 10 11
+# Two channels: rows 0 1 2 and 3 4 5, then 6 7 8 and 9 10 11.
+features = torch.arange(12.0).reshape(1, 2, 2, 3)
 found = scene_rows(features, 3)
 assert tuple(found.shape) == (1, 6), f"two channels of three columns are 6 inputs, not {tuple(found.shape)}"
 assert found.tolist() == [[1.5, 2.5, 3.5, 7.5, 8.5, 9.5]], "The mean over the height, column by column."
@@ -159,7 +160,7 @@ for _seed, _h, _w, _c in ((1, 3, 5, 2), (2, 4, 6, 7), (3, 2, 7, 5), (4, 5, 42, 5
 
 # %%
 def by_square(P):
-    """A rescaling that is easy to follow: a is the sum of squared chances, b the chance of the first scene."""
+    """a is the sum of the squared chances, b the chance of the first scene."""
     return torch.stack([(P**2).sum(1), P[:, 0]], 1)
 
 
@@ -410,8 +411,8 @@ for _seed in (16, 17, 18):
 # %% [markdown]
 # **4c** (5 points, by hand). Explain to a colleague who hopes that FULL's rescaling "improves the ranking in a scene":
 #
-# 1. Under which exact conditions on chances and lines does rescaling leave the ranking of a scene as it is? (State a sufficient
-#    condition and prove it. Does it hold for any k?)
+# 1. State a condition on the chances and the lines under which rescaling leaves the ranking of a scene exactly as it is, and prove it. Does
+#    it hold for any k?
 # 2. When it does change the ranking, what has the scene head done? Can that help other than by luck?
 # 3. Why may training with the rescaling improve the common score $q$ all the same?
 
@@ -733,7 +734,8 @@ for _side in (0, 1):  # through the regressors and through the gate: against fin
 # A small world to look at, nothing to write: 35 training scenes with 40 photos each, 15 new scenes with 40. An embedding is a place of the
 # scene plus a deviation of the photo; the JOD is a linear function of the deviation, a common part plus one of the scene's own. Each training scene gets a
 # regressor by ridge regression (the JODs have zero mean in each scene), and a scene head takes the chances from distances to the
-# scenes' places. How the scenes' places are laid out is drawn from your name. Run it a few times with other seeds, too.
+# scenes' places. The world is
+# drawn from your name; call `look` with other seeds, too, before you trust a figure.
 
 
 # %%
@@ -749,7 +751,7 @@ def world(seed, scenes=50, photos=40, width=12, own=0.8):
 
 
 def look(seed):
-    """Median SRCC and mean absolute error by scenes, for known and new scenes and four ways to choose regressors."""
+    """Median SRCC and mean absolute error, for known and new scenes and four ways to choose."""
     embedding, jod = world(seed)
     fit, held = slice(0, 30), slice(30, 40)  # photos of a known scene: learnt from, and kept
     x, y = embedding[:35, fit], jod[:35, fit]

@@ -46,14 +46,15 @@ STUDENT = "your name"
 def world(seed, scenes=36, bursts=28, devices=12, shoots=12):
     """A table of photos: scene, device, person, burst, JOD, and 13 features that a model may see.
 
-    Photos come in bursts: two of the same person by the same device, a moment apart. Three scenes make a shoot, at
-    which four people are photographed. A device, and a person, shifts the JOD by a quirk of its own.
+    Photos come in bursts: two of the same person by the same device, a moment apart. Three
+    scenes make a shoot, at which four people are photographed. A device, and a person, shifts
+    the JOD by a quirk of its own; by its features a model can recognise both.
     """
     rng = np.random.default_rng(seed)
     quirk = {"device": rng.uniform(0.3, 1.2) * rng.normal(size=devices)}
     quirk["person"] = rng.uniform(0.3, 1.2) * rng.normal(size=4 * shoots)
     sizes = {"device": devices, "person": 4 * shoots, "scene": scenes}
-    look = {kind: rng.normal(size=(count, 3)) for kind, count in sizes.items()}  # by which a model can recognise it
+    look = {kind: rng.normal(size=(count, 3)) for kind, count in sizes.items()}
     rows = []
     for scene in range(scenes):
         for burst in range(bursts):
@@ -99,7 +100,7 @@ photos.head(4)
 
 # %%
 def measured(train, test):
-    """KRCC of every scene of the test photos, of which one of each burst counts: two twins are a coin toss."""
+    """KRCC of every scene of the test photos, one of each burst: the order of twins is a coin toss."""
     test = test.drop_duplicates("burst")
     scored = test.assign(score=fit_predict(train, test))
     return per_scene(scored, fit=False).set_index("scene").krcc
@@ -578,12 +579,13 @@ for _seed in (17, 18, 19):
 # %%
 scores = load_evaluation(files("pqa_lab") / "evaluation" / "results" / "scores.parquet")
 methods = ["hyperiqa", "sem_hyperiqa", "fhiqa", "rqnet", "bdvqa", "pqe", "monet", "sar"]
-scores = scores[scores.method.isin(methods) & scores.part.isin(["known", "new_scene", "new_device", "challenge"])]
+parts = ["known", "new_scene", "new_device", "challenge"]
+scores = scores[scores.method.isin(methods) & scores.part.isin(parts)]
 print(scores.groupby("part").agg(scenes=("scene", "nunique"), rows=("score", "size")).to_string())
 
 # %% [markdown]
 # **10** (3 points). Fill `drops`: for each of the eight methods and the parts `"new_scene"` and `"new_device"`, under the key `(method, part)`, the four numbers of
-# `drop_interval` (its defaults) with SRCC as the value. `per_scene(frame, by=[...], fit=False)` gives the SRCC of all scenes, for each value of the columns in `by`. Take care that no training is paired with another method's.
+# `drop_interval` (its defaults) with SRCC in the column `value`. `per_scene(frame, by=[...], fit=False)` gives the SRCC of all scenes, for each value of the columns in `by`. Take care that no training is paired with another method's.
 
 # %% nbgrader={"grade": false, "grade_id": "real", "locked": false, "schema_version": 3, "solution": true, "task": false}
 drops = {}
