@@ -81,7 +81,7 @@ class LimitedExecute(Execute):
 
         for what, most in (
             (resource.RLIMIT_DATA, int(self.memory_gb * 2**30)),
-            (resource.RLIMIT_FSIZE, self.written_mb * 10**6),
+            (resource.RLIMIT_FSIZE, self.written_mb * 10**6 // 2),  # of one file, so that the cell fails first
             (resource.RLIMIT_CPU, self.total_seconds + 10),
             (resource.RLIMIT_CORE, 0),
         ):

@@ -36,7 +36,7 @@ class Course:
 
     def nbgrader(self, *arguments: str) -> str:
         command = [sys.executable, "-m", "nbgrader", *arguments]
-        done = subprocess.run(command, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=900)
+        done = subprocess.run(command, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=3600)
         self.status = done.returncode
         return done.stdout + done.stderr
 
