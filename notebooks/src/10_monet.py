@@ -20,7 +20,7 @@
 # |---|---|
 # | **You will be able to** | follow a photo through MoNet; write its attention; find 408 M; test whether "opinions" differ; price test-time augmentation |
 # | **You need** | [lesson 03](03_metrics_and_the_challenge.ipynb) (metrics); attention in PyTorch |
-# | **Time** | 40 minutes with the exercises; 40 s to run on two cores |
+# | **Time** | 40 minutes with the exercises; about 1 minute to run on two cores |
 # | **Memory** | about 1.2 GB; no GPU, no network |
 
 # %%
@@ -84,6 +84,9 @@ drawing(
 )
 
 # %% [markdown]
+# MAL is the method's name for such a module: *multi-view attention learning*. ViT is a
+# [vision transformer](GLOSSARY.md).
+#
 # **Predict.** The ViT cuts 384 x 384 pixels into 16 x 16 patches and works with 768 channels. What shape has the stack
 # of four levels that each MAL gets? What shape is an opinion?
 #
@@ -329,8 +332,11 @@ with check(3):
 #
 # $$\mathcal L = \frac1B \sum_i (\hat y_i - y_i)^2 \; - \; \frac wB \sum_i \log \mathrm{softmax}(z_i)_{c_i}$$
 #
-#     def mse_scene_loss(pred, target, scene, scene_logits, weight=1.0):
-#         return (pred - target).square().mean() + weight * scene_cross_entropy(scene_logits, scene)
+# ```python
+# def mse_scene_loss(pred, target, scene, scene_logits, weight=1.0):
+#     error = (pred - target).square().mean()
+#     return error + weight * scene_cross_entropy(scene_logits, scene)
+# ```
 #
 # ### Exercise 4 · What a perfect ranking costs (●○○, 5 min)
 #
@@ -392,7 +398,9 @@ assert max(alike[1:]) < 0.99
 # photos).
 
 # %%
-rows = load_simulated(scenes=12, images=lesson.pick(24, fast=12), size=128, progress=False)
+rows = load_simulated(
+    scenes=12, images=lesson.pick(24, fast=12), size=128, workers=1, progress=False
+)
 train, test = (
     rows.select([i for i, s in enumerate(rows["split"]) if s == part])
     for part in ("train", "test")
