@@ -473,13 +473,9 @@ for seed in range(lesson.pick(8, fast=3)):
         weights = train(loss, *world(seed))
         srcc = scene_srcc(new_features @ weights, new_jod, new_scene)
         rows.append(
-            {
-                "loss": name,
-                "seed": seed,
-                "detail : light": float(weights[0] / weights[1]),
-                "SRCC": srcc,
-            }
-        )
+            {"loss": name, "seed": seed,
+             "detail : light": float(weights[0] / weights[1]), "SRCC": srcc}
+        )  # fmt: skip
 learned = pd.DataFrame(rows)
 print(
     learned.groupby("loss", sort=False)[["detail : light", "SRCC"]]

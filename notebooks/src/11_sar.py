@@ -346,9 +346,8 @@ new, scene, jod = look_at(test)
 
 def srcc(score):
     """Mean over scenes of the rank correlation."""
-    return np.mean(
-        [spearmanr(score[scene == s], jod[scene == s])[0] for s in np.unique(scene)]
-    )
+    return np.mean([spearmanr(score[scene == s], jod[scene == s])[0]
+                    for s in np.unique(scene)])  # fmt: skip
 
 
 print({name: tuple(part.shape) for name, part in new.items()})
