@@ -81,7 +81,7 @@ def krcc(pairs: Pairs, ties: str = "b") -> np.ndarray:
     """
     untied_x, untied_y = pairs.total - pairs.tied_x, pairs.total - pairs.tied_y
     denominator = {
-        "b": np.sqrt(untied_x) * np.sqrt(untied_y),
+        "b": np.sqrt(untied_x * untied_y),  # one root of the product, so that x = y gives exactly 1
         "a": np.where((untied_x > 0) & (untied_y > 0), pairs.total, 0.0),
         "gamma": pairs.total - pairs.tied_x - pairs.tied_y + pairs.tied_both,
     }[ties]

@@ -57,8 +57,9 @@ def to_tensor(photos: np.ndarray | list[np.ndarray], norm: str | None = None) ->
 def resize(image: Source, height: int, width: int, filter: str = "bilinear", fast: bool = True) -> np.ndarray:
     """Resize a photo to (height, width), antialiased, aspect ratio not kept. Lessons 04, 07.
 
-    ``fast`` first averages whole pixels where the photo is more than six times too large (Pillow's ``reducing_gap``):
-    at most a grey level or so away from the exact filter. Without it the result equals torchvision's ``Resize``.
+    ``fast`` first averages whole pixels where the photo is more than six times too large (Pillow's ``reducing_gap``): a
+    photograph is at most a grey level or so away from the exact filter, a strip of pixel noise may be 20. Without it
+    the result equals torchvision's ``Resize``.
     ``filter`` is "bilinear" or "bicubic".
     """
     photo = load_photo(image)

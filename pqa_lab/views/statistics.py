@@ -24,6 +24,7 @@ SIDE = 640  # pixels: longest side of the copy on which fine structure is measur
 CROP = 768  # pixels: side of the native crop on which blocks are looked for
 THUMB = 192
 SMALLEST = 48  # pixels: a thumbnail below this is enlarged
+NARROWEST = 24  # pixels: of the copy's short side, so that a quarter of it still holds the windows
 LUMA = np.float32([0.299, 0.587, 0.114])
 # Gaussian of SD 7/6 pixels, cut at three: the window of the MSCN statistics.
 WINDOW = np.exp(-0.5 * (np.arange(-3, 4) / (7 / 6)) ** 2).astype(np.float32)
@@ -62,7 +63,9 @@ def statistic_names() -> list[str]:
 
 def measure(photo: np.ndarray, face: tuple | None) -> Iterator[tuple[str, float]]:
     """Names and values, one after the other."""
-    yield from fine_structure(load_photo(photo, max_side=SIDE).astype(np.float32) / 255)
+    small = load_photo(photo, max_side=SIDE)
+    down, right = (-(-NARROWEST // side) for side in small.shape[:2])  # 1 but for strips of 27 : 1 and more
+    yield from fine_structure(small.repeat(down, 0).repeat(right, 1).astype(np.float32) / 255)
     yield from blockiness(native_crop(photo, face).astype(np.float32) @ LUMA / 255)
     yield from exposure_and_colour(photo, face)
 
