@@ -13,7 +13,9 @@ ONE_FILE = "with open('big', 'wb') as file:\n    for _ in range(1000):\n        
 MANY_FILES = "for k in range(1000):\n    with open(f'big_{k}', 'wb') as file:\n        file.write(bytes(10**6))"
 ELSEWHERE = (
     "import subprocess, tempfile\n"
-    "subprocess.run(['dd', 'if=/dev/zero', f'of={tempfile.mkdtemp()}/big', 'bs=1M', 'count=1000', 'oflag=dsync'])"
+    "for _ in range(25):\n"
+    "    target = f'of={tempfile.mkdtemp()}/big'\n"
+    "    subprocess.run(['dd', 'if=/dev/zero', target, 'bs=1M', 'count=40', 'oflag=dsync'])\n"
 )
 PRINTING = "while True:\n    print('x' * 10**5)"
 MEMORY = "hoard = [bytes(10**8) for _ in range(100)]"
