@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 COMMANDS = ["quickstart", "scale", "rank", "train", "evaluate", "generalize", "benchmark", "methods", "submission"]
-COMMANDS += ["app", "lab", "doctor"]
+COMMANDS += ["app", "lab", "doctor", "classroom", "provenance"]
 
 
 def pqa(*arguments, timeout=300):

@@ -3,6 +3,7 @@
 import copy
 import csv
 import html
+import os
 import re
 import time
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ def graded(request, tmp_path_factory):
     handed_in = {"reference": answered(blank, name), "blank": blank, "tampered": tampered(blank)}
     deserved = {"reference": full, "blank": dict.fromkeys(full, 0), "tampered": dict.fromkeys(full, 0)}
     labels = {student: student for student in handed_in}
-    for number, (label, (code, fails)) in enumerate(given["WRONG"].items()):
+    for number, (label, (code, fails)) in enumerate(chosen(given["WRONG"]).items()):
         assert set(fails) <= set(full), set(fails) - set(full)
         student = f"wrong_{number}"
         handed_in[student], labels[student] = answered(blank, name, code), label
@@ -52,6 +53,18 @@ def graded(request, tmp_path_factory):
     for student, label in labels.items():
         print(f"  {sum(marks[student].values()):4g} of {total:g}  {label}")
     return Graded(name, course, blank, labels, deserved, marks)
+
+
+def chosen(wrong: dict[str, tuple]) -> dict[str, tuple]:
+    """Eight wrong answers, or more until every test cell that any fails is failed; all with PQA_LAB_ALL_ANSWERS=1."""
+    if os.environ.get("PQA_LAB_ALL_ANSWERS") == "1":
+        return wrong
+    picked, missing = {}, set().union(*(fails for _, fails in wrong.values()))
+    while missing or len(picked) < 8:
+        label = max(wrong.keys() - picked.keys(), key=lambda name: (len(missing & set(wrong[name][1])), name))
+        picked[label] = wrong[label]
+        missing -= set(wrong[label][1])
+    return picked
 
 
 def tampered(blank: nbformat.NotebookNode) -> nbformat.NotebookNode:
