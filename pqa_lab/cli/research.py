@@ -142,23 +142,40 @@ def generalize(
     typer.echo(f"table, scores and figure: {out / study}")
 
 
+class Benchmark(StrEnum):
+    methods = "methods"
+    speed = "speed"
+
+
 @app.command()
 def benchmark(
-    out: Annotated[Path, typer.Option(help="Folder for the runs and the page; a rerun goes on there.")] = Path(
-        "outputs/benchmark"
-    ),
+    what: Annotated[
+        Benchmark, typer.Argument(help="methods: how good they are; speed: how fast everything is.")
+    ] = Benchmark.methods,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder, default outputs/benchmark or outputs/speed; methods go on there.")
+    ] = None,
     methods: Annotated[
         str | None, typer.Option(help="Some of the methods, comma-separated; default all, and the ablations.")
     ] = None,
     seeds: Annotated[str, typer.Option(help="Comma-separated.")] = "0,1,2",
-    quick: Annotated[bool, typer.Option("--quick", help="A few steps on small photos: shows the way only.")] = False,
-    again: Annotated[bool, typer.Option("--again", help="Run finished cells again.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A few steps or small sizes: shows the way only.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="methods: run finished cells again.")] = False,
+    paper: Annotated[bool, typer.Option("--paper", help="speed: also the published sizes (minutes, GBs).")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train every method's tiny preset on the same simulated scenes and compare them on known and new ones."""
+    """Compare every method's tiny preset on known and new simulated scenes; or measure how fast everything is."""
+    if what is Benchmark.speed:
+        from pqa_lab.speed import speed, speed_text
+
+        out = out or Path("outputs/speed")
+        text = speed_text(speed(out, quick=quick, paper=paper))
+        typer.echo((out / "speed.json").read_text() if as_json else f"{text}\npage: {out / 'speed.html'}")
+        return
     from pqa_lab.evaluation.benchmark import benchmark as run
     from pqa_lab.viz.benchmark_page import write_benchmark_page
 
+    out = out or Path("outputs/benchmark")
     try:
         chosen = tuple(int(seed) for seed in seeds.split(","))
     except ValueError:

@@ -23,7 +23,7 @@ def benchmark(scenes: int = 50, images: int = 100, methods: int = 8, resamples: 
         One row a task: ``task, ours_s, scipy_s, ratio, largest_difference``. The last task's scipy loop, which computes
         the metrics anew in every resample, is timed on 2 resamples and scaled up, as its name says.
     """
-    frame = _table(scenes, images, methods)
+    frame = random_scores(scenes, images, methods)
     parts = [[g for _, g in part.groupby("scene")] for _, part in frame.groupby("method")]
 
     start = time.perf_counter()
@@ -76,7 +76,8 @@ def benchmark(scenes: int = 50, images: int = 100, methods: int = 8, resamples: 
     return table
 
 
-def _table(scenes: int, images: int, methods: int) -> pd.DataFrame:
+def random_scores(scenes: int, images: int, methods: int) -> pd.DataFrame:
+    """Scores of better and worse methods with some ties, columns ``method, scene, image, score, jod``."""
     rng = np.random.default_rng(0)
     jod = rng.normal(size=(1, scenes, images)).round(2)  # two digits: some ties
     score = (jod + rng.normal(size=(methods, scenes, images)) * np.linspace(0.5, 2, methods)[:, None, None]).round(2)
