@@ -242,8 +242,9 @@ def _read(path: Path) -> pd.DataFrame:
             return pd.read_parquet(path)
         if path.suffix == ".csv":
             return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (ValueError, OSError) as error:
-        raise InputError(f"{path.name} cannot be read as votes: {str(error).strip().splitlines()[0]}.") from error
+    except Exception as error:  # pandas and pyarrow raise many kinds for a damaged file
+        why = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(f"{path.name} cannot be read as votes: {why}.") from error
     raise InputError(f"Votes are read from .csv or .parquet, not from {path.suffix or path.name!r}.")
 
 
@@ -252,7 +253,8 @@ def _rows(table: pd.DataFrame) -> list[tuple]:
     if {"winner", "loser"} <= set(table) and "preferred" not in table:
         table = table.rename(columns={"winner": "first", "loser": "second"}).assign(preferred="first")
     # An empty cell of a text file is no name.
-    table = table.replace("", None).dropna(axis="columns", how="all").astype({"first": object, "second": object})
+    table = table.replace("", None).dropna(axis="columns", how="all")
+    table = table.astype({name: object for name in ("first", "second") if name in table})
     tally_votes(table, duplicates="keep")
     when = table.get("answered_at", pd.Series(None, index=table.index, dtype=object))
     times = pd.to_datetime(when, utc=True, errors="coerce", format="ISO8601")

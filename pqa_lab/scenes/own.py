@@ -64,6 +64,8 @@ def load_folder(
     empty = table["jod"].isna()
     without = table.loc[empty, "name"].tolist()
     report(without, f"{len(without)} of {len(table)} rows have no score ({some(without)})", strict)
+    if empty.all():
+        raise InputError("No row of the table has a score: is it the right table?")
     table, ignored = table[~empty], table[empty]
 
     parts, paths = [], []

@@ -71,7 +71,7 @@ def read_table(path: Path, text: bool = False) -> pd.DataFrame:
                 head = file.readline()
             separator = max(",;\t", key=head.count)
             frame = pd.read_csv(path, sep=separator, encoding="utf-8-sig", **cells)
-    except (OSError, ValueError, pd.errors.ParserError, KeyError) as error:
+    except Exception as error:  # a damaged workbook raises nearly everything: BadZipFile, ParseError, KeyError, ...
         raise InputError(f"{path.name} cannot be read as a table: is it damaged or cut short?") from error
     frame.columns = [str(column).strip() for column in frame.columns]
     return frame
@@ -83,14 +83,17 @@ def read_mat(path: Path, variable: str) -> np.ndarray:
 
     try:
         content = loadmat(path)
-    except (OSError, ValueError, NotImplementedError) as error:
+    except Exception as error:  # as above: TypeError, struct.error, zlib.error, MatReadError, ...
         raise InputError(f"{path.name} cannot be read as a MATLAB file: is it damaged or cut short?") from error
     if variable not in content:
         have = some(name for name in content if not name.startswith("__"))
         raise InputError(f"{path.name} has no variable '{variable}' (it has {have}).")
     values = content[variable].ravel()
     if values.dtype == object:
-        values = np.array([np.asarray(cell).ravel()[0] for cell in values])
+        cells = [np.asarray(cell).ravel() for cell in values]
+        if any(cell.size == 0 for cell in cells):
+            raise InputError(f"{path.name} has an empty cell in '{variable}': complete it or leave its image out.")
+        values = np.array([cell[0] for cell in cells])
     return values
 
 
