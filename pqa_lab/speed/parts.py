@@ -49,7 +49,7 @@ def metrics(quick: bool) -> Rows:
     from pqa_lab.evaluation.speed import benchmark
 
     for row in (benchmark(8, 30, 2, 500) if quick else benchmark()).itertuples():
-        yield row.task, row.ours_s, row.scipy_s, "s", row.ratio, "a loop over scipy"
+        yield row.task, row.ours_s, row.scipy_s, "CPU s", row.ratio, "a loop over scipy"
 
 
 def views(quick: bool) -> Rows:
