@@ -20,12 +20,14 @@
 # | | |
 # |---|---|
 # | **You need** | lessons 06 and 11; `nn.Module`, softmax, `gather` |
-# | **Time** | about 3 hours |
+# | **Time** | 3 to 3½ hours |
 # | **Points** | 24 by tests, 14 by a reader |
 #
 # How it works: replace every `raise NotImplementedError()`. Below each answer stands a test that you can run; after you
 # hand in, the same test runs on other numbers. A test gives all of its points or none. Do not change the tests: they are
 # put back before grading. Written answers go into the cells that say so.
+#
+# Put your name into `STUDENT`: it draws random numbers of your own, so your tables are not your neighbour's; no test depends on it.
 #
 # Shapes: B photos, C known scenes, W channels of an embedding.
 
@@ -276,6 +278,9 @@ for _seed, _k in ((8, 1), (9, 2), (10, 3), (11, 5)):
 # - `agreeing`: SEM and FULL with k = 3 give the same score for *every* photo, though the three scenes have three different
 #   lines;
 # - `differing`: for a photo of common score 1 and equal chances of all scenes, the two scores are at least 1 apart.
+#
+# The test below looks at neither the three lines nor the gap of 1; the hidden one does. Check both with your own `sem` and `full`
+# (k = 3) and some logits.
 
 
 # %% nbgrader={"grade": false, "grade_id": "agreement", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -411,8 +416,8 @@ for _seed in (16, 17, 18):
 # %% [markdown]
 # **4c** (5 points, by hand). Explain to a colleague who hopes that FULL's rescaling "improves the ranking in a scene":
 #
-# 1. State a condition on the chances and the lines under which rescaling leaves the ranking of a scene exactly as it is, and prove it. Does
-#    it hold for any k?
+# 1. State one sufficient condition on the chances and the lines under which rescaling leaves the ranking of a scene exactly as it is
+#    (several are right), and prove it for k = C. Is the same condition sufficient for k < C, where only the lines of the top k are mixed?
 # 2. When it does change the ranking, what has the scene head done? Can that help other than by luck?
 # 3. Why may training with the rescaling improve the common score $q$ all the same?
 
@@ -440,7 +445,7 @@ for _seed in (16, 17, 18):
 # **5a** (1 point). Write the module. It has one `nn.Linear` named `linear`; weights of its first row for all rows, biases 0.
 #
 # **5b** (2 points). In training the *true* scene picks the score; where it is unknown (`scene` is -1) the chances weigh all of them,
-# as at test time. Write `training_score(by_scene, logits, scene)`.
+# as at test time. Write `training_score(by_scene, logits, scene)`. (-1 is no index for `gather`.)
 
 
 # %% nbgrader={"grade": false, "grade_id": "regressors", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -531,7 +536,8 @@ for _seed in (19, 20, 21):
 # regression: the average one.)
 #
 # **5d** (2 points). For photos of unknown scenes the score $\hat q = \sum_c P_c q_c$ depends on the logits. Write
-# `logit_slope(logits, by_scene)`: $\partial \hat q / \partial z_c$, from the formula. When is a logit not moved at all?
+# `logit_slope(logits, by_scene)`: $\partial \hat q / \partial z_c$, from the formula. (For yourself, nothing to hand in: when
+# is a logit not moved at all?)
 
 
 # %% nbgrader={"grade": false, "grade_id": "one", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -616,10 +622,11 @@ for _seed in (24, 25):
 #
 # In 60 % of the training steps only one branch runs: the other's embedding is `None`, and the score is that of the one that runs.
 #
-# **6** (2 + 2 points). Write `GatedHead`. Its parts are named `photo`, `face` (two `nn.Linear` from W to C) and `gate` (an `nn.Sequential` that ends
-# with one number, before the sigmoid). `forward` takes two embeddings and two tables of chances (B, C) and returns score and gate, the gate
-# being `None` where a branch is missing. The second test looks at gradients: the score must teach the gate, and through the gate
-# both embeddings, too.
+# **6** (2 + 2 points). Write `GatedHead`. Its parts are named `photo`, `face` (two `nn.Linear` from W to C, as PyTorch starts them:
+# part 5's equal start is not asked for here) and `gate` (an `nn.Sequential` that ends with one number, before the sigmoid). The gate reads *embeddings*, no scores; in
+# the drawing of lesson 11 the arrows from the regressors to the gate are the two scores that it weighs. `forward` takes two
+# embeddings and two tables of chances (B, C) and returns score and gate, the gate being `None` where a branch is missing. The second
+# test looks at gradients: the score must teach the gate, and through the gate both embeddings, too.
 
 
 # %% nbgrader={"grade": false, "grade_id": "gate", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -650,12 +657,17 @@ class GatedHead(nn.Module):
 # %% nbgrader={"grade": true, "grade_id": "test-gate", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 head = GatedHead(6, 4)
 chances = torch.full((3, 4), 0.25)
-score, gate = head(torch.randn(3, 6), torch.randn(3, 6), chances, chances)
+photo, face = torch.randn(2, 3, 6)
+score, gate = head(photo, face, chances, chances)
 assert tuple(score.shape) == tuple(gate.shape) == (3,), "One score and one gate a photo."
 assert 0 < gate.min().item() <= gate.max().item() < 1, "A gate lies between 0 and 1."
-alone, none = head(torch.randn(3, 6), None, chances, None)
+alone, none = head(photo, None, chances, None)
 assert tuple(alone.shape) == (3,), "Without a face the photo's score is the score."
 assert none is None, "And there is no gate."
+other, none = head(None, face, None, chances)
+assert torch.allclose(score, gate * alone + (1 - gate) * other), (
+    "A gate of 1 gives the photo's score, one of 0 the face's."
+)
 ### BEGIN HIDDEN TESTS
 import builtins as _b
 import math as _math
@@ -702,6 +714,14 @@ score, gate = head(torch.randn(3, 6), torch.randn(3, 6), chances, chances)
 score.sum().backward()
 assert all(p.grad is not None for p in head.gate.parameters()), "The score does not teach the gate."
 head.zero_grad()
+# The photo's score is 1 and the face's 0, whatever the embeddings: the score is g, and all that can move it is the gate.
+for regressors, level in ((head.photo, 1.0), (head.face, 0.0)):
+    regressors.weight.data.zero_()
+    regressors.bias.data.fill_(level)
+both = torch.randn(2, 3, 6, requires_grad=True)
+(head(*both, chances, chances)[0] @ torch.tensor([1.0, 2.0, 4.0])).backward()
+assert bool((both.grad.abs().sum(2) > 0).all()), "Through the gate the score teaches both embeddings, too."
+head.zero_grad()
 head(torch.randn(3, 6), None, chances, None)[0].sum().backward()
 assert all(p.grad is None for p in head.gate.parameters()), "A lone branch has no gate to teach."
 assert all(p.grad is None for p in head.face.parameters()), "The branch that did not run learns nothing."
@@ -734,8 +754,15 @@ for _side in (0, 1):  # through the regressors and through the gate: against fin
 # A small world to look at, nothing to write: 35 training scenes with 40 photos each, 15 new scenes with 40. An embedding is a place of the
 # scene plus a deviation of the photo; the JOD is a linear function of the deviation, a common part plus one of the scene's own. Each training scene gets a
 # regressor by ridge regression (the JODs have zero mean in each scene), and a scene head takes the chances from distances to the
-# scenes' places. The world is
-# drawn from your name; call `look` with other seeds, too, before you trust a figure.
+# scenes' places. The world is drawn from your name; call `look` with other seeds, too, before you trust a figure.
+#
+# Four ways to choose the regressor of a photo:
+#
+# - *by its chances (SAR)*: all, weighed by the chances of the photo;
+# - *equal chances (mean of all)*: all, with 1/35 each;
+# - *one scene for all photos*: scene number $s$ gets the regressor of scene $s$ modulo 35. For a known scene that is its *own*, as if
+#   the name were given; for a new one that of another;
+# - *likeliest scene of each photo*: the one with the largest chance, photo by photo.
 
 
 # %%
@@ -767,7 +794,7 @@ def look(seed):
         one = torch.arange(len(e))[:, None, None].expand(-1, e.shape[1], 1) % 35
         ways = {
             "by its chances (SAR)": (logits.softmax(2) * by_scene).sum(2),
-            "all regressors alike": by_scene.mean(2),
+            "equal chances (mean of all)": by_scene.mean(2),
             "one scene for all photos": by_scene.gather(2, one)[..., 0],
             "likeliest scene of each photo": by_scene.gather(2, logits.argmax(2, keepdim=True))[..., 0],
         }
@@ -783,11 +810,8 @@ for (part, way), (srcc, error) in look(student_seed(STUDENT, "a4") % 2**31).item
     print(f"{part:6} {way:30} SRCC {srcc:5.2f}   absolute error {error:5.2f} JOD")
 
 # %% [markdown]
-# ("One scene for all photos" gives scene number $s$ the regressor of scene $s$ modulo 35: for a known scene that is its own, for a new one that of
-# another.)
-#
-# **7a** (5 points, by hand, about 200 words). PIQ23's scene split has 35 training scenes and 15 unseen ones; the published heads have 50 outputs.
-# Predict, step by step, what happens to a photo of an unseen scene in SEM, in FULL with k = 5 and in SAR: what the softmax
+# **7a** (5 points, by hand, about 300 words, or a table of three heads and four aspects). PIQ23's scene split has 35 training scenes
+# and 15 unseen ones; the published heads have 50 outputs. Predict, step by step, what happens to a photo of an unseen scene in SEM, in FULL with k = 5 and in SAR: what the softmax
 # does, what becomes of the 15 outputs that were never trained, what the score's level and unit are worth, and what the ranking
 # in the scene suffers. Use your table where it helps, and say where the little world cannot speak for PIQ23.
 
@@ -813,12 +837,12 @@ for (part, way), (srcc, error) in look(student_seed(STUDENT, "a4") % 2**31).item
 # | | SRCC | MAE |
 # |---|---|---|
 # | HyperIQA | .740 | 0.989 |
-# | SEM, names the scene and does not rescale | .739 | 1.038 |
+# | scene head only (names the scene, no rescaling) | .739 | 1.038 |
 # | SEM-HyperIQA | .749 | 1.033 |
 # | FULL-HyperIQA | .78 | 1.12 |
 #
-# On the 15 scenes the noise of such a median is about 0.03. A colleague writes: "Rescaling by scene improves ranking on new scenes, and FULL
-# is the best model." Which differences does the table support? Why can the best SRCC go with the worst MAE? And what would
+# Over draws of 15 scenes *one* such median has a standard deviation of about 0.03; that of a difference between two rows is not given. A
+# colleague writes: "Rescaling by scene improves ranking on new scenes, and FULL is the best model." Which differences does the table support? Why can the best SRCC go with the worst MAE? And what would
 # you measure, and on what, to support or refute the sentence? Name one thing that the second row is good for.
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "table", "locked": false, "points": 4, "schema_version": 3, "solution": true, "task": false}

@@ -35,6 +35,16 @@ def fidelity(pred, target, scene, soft=False):
     lost = 1 - (p * win).sqrt() - ((1 - p) * (1 - win)).sqrt()
     return lost.sum() / max(len(lost), 1)
 """
+_MENDED = """
+def correlation_loss(pred, target, scene):
+    parts = []
+    for p in scene.unique():
+        x, y = pred[scene == p], target[scene == p]
+        if {counts}:
+            x, y = x - x.mean(), y - y.mean()
+            parts.append(1 - (x * y).sum() / (x.norm() * y.norm()).clamp(min=1e-12))
+    return torch.stack(parts).mean() if parts else {none}
+"""
 
 
 def _normalised(centre="median", spread="centred.abs().mean()"):
@@ -47,6 +57,9 @@ def _fidelity(
     return {"fidelity": _FIDELITY.format(different=different, sigma=sigma, soft=soft, hard=hard)}
 
 
+_FIDELITY_OF_NO_PAIR = _fidelity()["fidelity"].replace(
+    "    return", "    if len(lost) == 0:\n        return torch.tensor(0.0)\n    return"
+)
 _EQ_1_2 = {"test-normalised", "test-scale-shift", "test-scale-shift-gradient"}
 _FIDELITIES = {"test-fidelity-hard", "test-fidelity-soft"}
 
@@ -182,6 +195,22 @@ def correlation_loss(pred, target, scene):
 """
         },
         {"test-mended"},
+    ),
+    "without any scene the loss is 1": (
+        {"mended": _MENDED.format(counts="(y != y[0]).any()", none="1 + 0 * pred.sum()")},
+        {"test-mended"},
+    ),
+    "without any scene a constant": (
+        {"mended": _MENDED.format(counts="(y != y[0]).any()", none="torch.tensor(0.0)")},
+        {"test-mended"},
+    ),
+    "a scene of equal predictions left out": (
+        {"mended": _MENDED.format(counts="(y != y[0]).any() and (x != x[0]).any()", none="0 * pred.sum()")},
+        {"test-mended"},
+    ),
+    "without a pair a constant": (
+        {"fidelity": _FIDELITY_OF_NO_PAIR},
+        {"test-fidelity-hard"},
     ),
     "tampers with the names that a test may use": (
         {

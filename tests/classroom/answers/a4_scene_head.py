@@ -158,6 +158,19 @@ def differing(P):
         },
         {"test-agreement"},
     ),
+    "two rescalings that hardly differ": (
+        {
+            "agreement": """
+def agreeing(P):
+    return P @ torch.tensor([[1.0, 0.0], [2.0, 1.0], [0.5, -1.0]])
+
+
+def differing(P):
+    return torch.stack([P[:, 0], P.max(1).values], 1)
+"""
+        },
+        {"test-agreement"},
+    ),
     "pairs counted twice": (
         {
             "flips": """
