@@ -33,13 +33,14 @@ def _of_skimage(name: str) -> Callable[[], np.ndarray]:
     def load() -> np.ndarray:
         import skimage.data
 
-        return getattr(skimage.data, name)()[..., :3]
+        photo = getattr(skimage.data, name)()
+        return (photo[0] if isinstance(photo, tuple) else photo)[..., :3]  # of a stereo pair, the left one
 
     return load
 
 
 # Colour photographs of other things, to learn what undistorted pictures look like.
-OBJECTS = {name: _of_skimage(name) for name in ("chelsea", "coffee", "rocket")}
+OBJECTS = {name: _of_skimage(name) for name in ("chelsea", "coffee", "rocket", "stereo_motorcycle")}
 # name -> (portrait, faults as (name in the caption, fault, severity)), worst not always last
 SAMPLES = {
     "an astronaut, six phones": "astronaut",

@@ -1,10 +1,14 @@
-"""How well the default ranker orders real portraits with faults (``real_faults``), beside cues and a full reference.
+"""How well the default ranker orders real portraits with faults, beside hand-made cues and a full reference.
 
-``PYTHONPATH=. python tests/ranker_table.py final`` prints the table of the model card.
+``PYTHONPATH=. python tests/ranker_table.py last`` prints the table of the model card (of ``last_faults``); other words
+are ``fresh`` (``fresh_faults``), ``development`` and ``final`` (``real_faults``). Folders of checkpoints that follow
+are judged beside the default ranker.
 """
 
 import sys
 
+import fresh_faults
+import last_faults
 import numpy as np
 import pandas as pd
 import torch
@@ -15,6 +19,8 @@ from scipy.stats import spearmanr
 from pqa_lab.simulation import compare
 from pqa_lab.views import agreed_faces, detect_face
 from pqa_lab.views.statistics import statistics
+
+SETS = {"fresh": fresh_faults, "last": last_faults}
 
 
 def cues(photo: np.ndarray) -> list[float]:
@@ -40,7 +46,8 @@ def described(half: str, mixed: int = 4, every: int = 1) -> pd.DataFrame:
     ``jod`` is the damage that `compare` sees beside the unharmed picture. Fewer groups with ``every``.
     """
     rows, seen = [], {}
-    for number, (kind, name, picture, photos, severities) in enumerate(groups(half, mixed)):
+    chosen = SETS[half].groups() if half in SETS else groups(half, mixed)
+    for number, (kind, name, picture, photos, severities) in enumerate(chosen):
         if number % every:
             continue
         if id(picture) not in seen:
@@ -73,14 +80,15 @@ def measured(photos: pd.DataFrame, models: dict[str, torch.nn.Module]) -> pd.Dat
     return pd.DataFrame(rows)
 
 
-def main(half: str) -> None:
+def main(half: str, *others: str) -> None:
     from pqa_lab.ranking import DEFAULT_MODEL
     from pqa_lab.training import load_checkpoint
 
-    table = measured(described(half), {"default": load_checkpoint(DEFAULT_MODEL)})
+    models = {"default": load_checkpoint(DEFAULT_MODEL)} | {other: load_checkpoint(other) for other in others}
+    table = measured(described(half), models)
     print(table[table["kind"].isin(("single", "mixture"))].groupby(["kind", "name"]).mean().round(2).to_string())
     print(table.drop(columns="name").groupby("kind").mean().round(3).to_string())
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

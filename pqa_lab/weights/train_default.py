@@ -7,7 +7,6 @@ for testing. Statistics are kept in ``--cache`` as they are made, so that a stop
 """
 
 import argparse
-import io
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +14,6 @@ import pandas as pd
 import torch
 from joblib import Parallel, delayed
 from PIL import Image
-from scipy.ndimage import gaussian_filter, uniform_filter1d
-from skimage.color import lab2rgb, rgb2lab
-from skimage.restoration import denoise_tv_chambolle
 from tqdm import tqdm
 
 from pqa_lab.methods.set_ranker import SetRanker
@@ -29,109 +25,45 @@ from pqa_lab.simulation.scenes import Scene
 from pqa_lab.training import save_checkpoint
 from pqa_lab.views import detect_face
 from pqa_lab.views.statistics import statistics
+from pqa_lab.weights.default_forms import FORMS, styled
 
 SIZE = 6  # photos a group
-SEED = 20261122
-GROUPS = 3  # of each picture
+SEED = 20261123
+GROUPS = 3  # of each picture at a time
+PICTURES = 800
 BLOCK = 24  # groups a file
 DEFAULT = Path(__file__).parent / "default"
 
 
-# The same faults as other cameras and other programs commit them, so that the form of a fault is not learned by heart.
-def tint(photo: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
-    """A cast of any hue, added in CIELAB."""
-    lab, hue = rgb2lab(photo), rng.uniform(0, 2 * np.pi)
-    return to_uint8(lab2rgb(lab + severity * np.array([0, 26 * np.cos(hue), 26 * np.sin(hue)])) * 255)
-
-
-def gains(photo: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
-    """A cast as gains on encoded channels."""
-    return to_uint8(photo * (1 + severity * rng.uniform(-0.3, 0.3, 3)))
-
-
-def murky(photo: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
-    """Too dark by the tone curve or on encoded values, not by the exposure."""
-    dark = (
-        255 * (photo / 255) ** (1 + rng.uniform(1, 2) * severity)
-        if rng.random() < 0.6
-        else photo * (1 - 0.75 * severity)
-    )
-    return to_uint8(dark)
-
-
-def washed(photo: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
-    """Too bright, likewise."""
-    if rng.random() < 0.5:
-        return to_uint8(photo * (1 + rng.uniform(0.6, 1.2) * severity))
-    return to_uint8(255 * (1 - (1 - photo / 255) ** (1 + rng.uniform(1, 2) * severity)))
-
-
-def webp(photo: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
-    file = io.BytesIO()
-    Image.fromarray(photo).save(file, "WEBP", quality=round(92 * (1 - severity) ** 1.5))
-    return np.asarray(Image.open(file).convert("RGB"))
-
-
-def dragged(photo: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
-    """Motion along rows or columns, on encoded values."""
-    length = max(1, round(1 + severity * 14 * np.sqrt(photo.shape[0] * photo.shape[1]) / 512))
-    return to_uint8(uniform_filter1d(photo.astype(np.float32), length, axis=int(rng.integers(2))))
-
-
-def flattened(photo: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
-    """Total-variation denoising: texture becomes flat patches."""
-    return to_uint8(255 * denoise_tv_chambolle(photo / 255, weight=0.2 * severity, channel_axis=-1, max_num_iter=40))
-
-
-def grainy(photo: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
-    """Noise on encoded values, white or a little soft, in luminance or in colour."""
-    noise = rng.standard_normal((*photo.shape[:2], 3 if rng.random() < 0.6 else 1))
-    soft = rng.uniform(0, 0.8)
-    noise = gaussian_filter(noise, (soft, soft, 0))
-    return to_uint8(photo + severity * rng.uniform(18, 34) * noise / noise.std())
-
-
-def foggy(photo: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
-    """A veil on encoded values."""
-    return to_uint8(photo + 0.65 * severity * (rng.uniform(150, 250) - photo))
-
-
-def soft(photo: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
-    sigma = 3 * severity * np.sqrt(photo.shape[0] * photo.shape[1]) / 512
-    return to_uint8(gaussian_filter(photo.astype(np.float32), (sigma, sigma, 0)))
-
-
-def to_uint8(values: np.ndarray) -> np.ndarray:
-    return np.clip(np.round(values), 0, 255).astype(np.uint8)
-
-
-FORMS = [tint, gains, murky, washed, webp, dragged, flattened, grainy, foggy, soft]
-
-
-def draw_fault(rng: np.random.Generator):
+def draw_fault(forms: list, rng: np.random.Generator):
     """One fault, ``(photo, severity, seed) -> photo``."""
-    if rng.random() < 0.55:
+    if rng.random() < 0.45:
         name = str(rng.choice(list(FAULTS)))
         return lambda photo, severity, seed: apply_fault(photo, name, severity, seed)
-    form = FORMS[rng.integers(len(FORMS))]
+    form = forms[rng.integers(len(forms))]
     return lambda photo, severity, seed: form(photo, severity, np.random.default_rng(seed)) if severity else photo
 
 
-def harm(picture: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
-    """A scene group: one fault in several strengths, or different faults; sometimes on top of one that all share."""
-    if rng.random() < 0.55:
-        fault, seed = draw_fault(rng), int(rng.integers(1 << 30))
+def harm(picture: np.ndarray, forms: list, rng: np.random.Generator) -> list[np.ndarray]:
+    """A scene group: a fault that grows, a mixture that grows, or different faults; now and then over a shared one."""
+    kind = rng.random()
+    if kind < 0.65:
+        count = 1 if kind < 0.4 else int(rng.integers(2, 5))
+        faults = [(draw_fault(forms, rng), rng.uniform(0.25, 0.8), int(rng.integers(1 << 30))) for _ in range(count)]
         strengths = rng.uniform(0, 1, SIZE) * (np.arange(SIZE) >= (rng.random() < 0.7))
-        photos = [fault(picture, float(s), seed) for s in strengths]
+        photos = [picture] * SIZE
+        for fault, share, seed in faults:
+            share = 1.0 if count == 1 else share
+            photos = [fault(photo, float(share * s), seed) for photo, s in zip(photos, strengths, strict=True)]
     else:
         photos = []
         for total in rng.uniform(0, 1, SIZE):
             photo, count = picture, int(rng.integers(1, 4))
             for share in rng.dirichlet(np.ones(count)) ** 0.5 * total:
-                photo = draw_fault(rng)(photo, float(share), int(rng.integers(1 << 30)))
+                photo = draw_fault(forms, rng)(photo, float(share), int(rng.integers(1 << 30)))
             photos.append(photo)
     if rng.random() < 0.12:
-        fault, severity, seed = draw_fault(rng), float(rng.uniform(0, 0.3)), int(rng.integers(1 << 30))
+        fault, severity, seed = draw_fault(forms, rng), float(rng.uniform(0, 0.3)), int(rng.integers(1 << 30))
         photos = [fault(photo, severity, seed) for photo in photos]
     return photos
 
@@ -160,9 +92,13 @@ def photographed(rng: np.random.Generator) -> np.ndarray:
 
 
 def make_groups(number: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Three groups of picture ``number``: statistics (SIZE, F) and true JODs (SIZE,)."""
-    rng = np.random.default_rng([SEED, number])
+    """Three groups of picture ``number``: statistics (SIZE, F) and true JODs (SIZE,).
+
+    Numbers from `PICTURES` on are the same pictures again, with other draws of more forms of faults.
+    """
+    rng, forms = np.random.default_rng([SEED, number % PICTURES]), FORMS if number >= PICTURES else FORMS[:18]
     picture = photographed(rng) if number % 2 else simulated(rng)
+    picture = styled(picture, rng) if rng.random() < 0.75 else picture
     face, mask = detect_face(picture), None
     if face is not None:
         y, x = np.ogrid[: picture.shape[0], : picture.shape[1]]
@@ -171,7 +107,7 @@ def make_groups(number: int) -> list[tuple[np.ndarray, np.ndarray]]:
         mask = (across**2 + down**2 <= 1).astype(np.float32)
     groups = []
     for _ in range(GROUPS):
-        photos = harm(picture, rng)
+        photos = harm(picture, forms, rng)
         jod = np.array([compare(picture, photo, mask)["overall"] for photo in photos], np.float32)
         # In use the detector sees harmed photos: now and then it finds another face, or none.
         boxes = [face if rng.random() < 0.85 else "find" for _ in photos]
@@ -252,8 +188,8 @@ def accuracy_by_tone(model: SetRanker, x: torch.Tensor, jod: torch.Tensor) -> di
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--groups", type=int, default=1800)
-    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--groups", type=int, default=4416)
+    parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--alone", action="store_true", help="photos do not see their group, to measure what that buys")
@@ -262,15 +198,17 @@ def main() -> None:
     arguments = parser.parse_args()
     x, jod = load_groups(arguments.groups, arguments.cache or cache_dir() / "ranker", arguments.workers)
     torch.manual_seed(arguments.seed)
-    held = max(GROUPS, len(x) // 10 // GROUPS * GROUPS)  # whole pictures
+    picture = torch.arange(len(x)) // GROUPS % PICTURES
+    held = picture < (int(picture.max()) + 1) // 10  # whole pictures
+    first = int(held[: GROUPS * PICTURES].sum())
     options = {"relative": False, "depth": 0} if arguments.alone else {}
-    model = learn(SetRanker.paper(**options), x[held:], jod[held:], arguments.epochs, arguments.seed)
-    frame = scores(model, x[:held], jod[:held])
+    model = learn(SetRanker.paper(**options), x[~held], jod[~held], arguments.epochs, arguments.seed)
+    frame = scores(model, x[held], jod[held])
     calibration = calibrate(frame)
     facts = {
         "groups": len(x),
         "seed": arguments.seed,
-        "right_by_skin_tone": accuracy_by_tone(model, x[:held], jod[:held]),
+        "right_by_skin_tone": accuracy_by_tone(model, x[:first], jod[:first]),
     }
     save_checkpoint(model, arguments.out, calibration=vars(calibration), **facts)
     print(f"{len(x)} groups; calibration {calibration}; saved to {arguments.out}")
