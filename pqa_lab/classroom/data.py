@@ -17,7 +17,7 @@ def photos(count: int) -> list[str]:
 
 
 def session(seed: int, count: int = 10, observers: int = 12, each: int = 60, ties: float = 0.3) -> pd.DataFrame:
-    """A voting session on one scene: the votes table, in which one observer reverses the keys and one only guesses.
+    """A voting session on one scene: the votes table of a simulated panel, in which people differ.
 
     Parameters
     ----------
@@ -58,8 +58,12 @@ def odd_ones(seed: int, observers: int = 12) -> tuple[str, str]:
 
 
 def jods(votes: pd.DataFrame, images: list[str], prior_sd: float = 1.5) -> np.ndarray:
-    """The library's JODs (N,) of one scene with a prior N(0, prior_sd^2), in the order of ``images``."""
-    fitted = scale(votes.drop(columns=["scene"], errors="ignore"), prior=prior_sd, ci="none", images=images)
+    """The library's JODs (N,) of one scene with a prior N(0, prior_sd^2), in the order of ``images``.
+
+    A row that stands in the table twice counts twice: in a bootstrap of observers it is meant to.
+    """
+    votes = votes.drop(columns=["scene"], errors="ignore")
+    fitted = scale(votes, prior=prior_sd, ci="none", images=images, duplicates="keep")
     return fitted.table.set_index("image").loc[images, "jod"].to_numpy()
 
 

@@ -126,6 +126,74 @@ def resample_observers(votes, rng):
         },
         {"resample_test"},
     ),
+    "bootstrap that takes somebody drawn twice only once": (
+        {
+            "resample": """
+def resample_observers(votes, rng):
+    people = votes["observer"].unique()
+    return votes[votes["observer"].isin(rng.choice(people, len(people)))]
+"""
+        },
+        {"resample_test"},
+    ),
+    "bootstrap in which repeated rows are dropped, as the library's message offers": (
+        {
+            "resample": """
+def resample_observers(votes, rng):
+    people = votes["observer"].unique()
+    drawn = rng.choice(people, len(people))
+    return pd.concat([votes[votes["observer"] == name] for name in drawn]).drop_duplicates()
+"""
+        },
+        {"resample_test"},
+    ),
+    "bootstrap in which who voted more is drawn more": (
+        {
+            "resample": """
+def resample_observers(votes, rng):
+    drawn = rng.choice(votes["observer"], votes["observer"].nunique())
+    return pd.concat([votes[votes["observer"] == name] for name in drawn])
+"""
+        },
+        {"resample_test"},
+    ),
+    "bootstrap from a generator of its own": (
+        {
+            "resample": """
+def resample_observers(votes, rng):
+    people = votes["observer"].unique()
+    return pd.concat([votes[votes["observer"] == name] for name in np.random.choice(people, len(people))])
+"""
+        },
+        {"resample_test"},
+    ),
+    # Right, and fails nothing: the task leaves the names open.
+    "bootstrap that gives each draw a name of its own": (
+        {
+            "resample": """
+def resample_observers(votes, rng):
+    people = votes["observer"].unique()
+    drawn = enumerate(rng.choice(people, len(people)))
+    return pd.concat([votes[votes["observer"] == name].assign(observer=f"{name} #{k}") for k, name in drawn])
+"""
+        },
+        set(),
+    ),
+    "ties left out of the others' scale": (
+        {
+            "agreement": """
+def agreement(votes, images):
+    votes = votes[votes["preferred"] != "tie"]
+    rows = {}
+    for name, own in votes.groupby("observer"):
+        q = pd.Series(jods(votes[votes["observer"] != name], images), index=images)
+        sided = (q[own["first"]].to_numpy() > q[own["second"]].to_numpy()) == (own["preferred"] == "first").to_numpy()
+        rows[name] = {"agree": int(sided.sum()), "votes": len(own)}
+    return pd.DataFrame.from_dict(rows, orient="index")
+"""
+        },
+        {"agreement_test"},
+    ),
     "the suspect votes in the verdict; reverser and guesser by share alone": (
         {
             "agreement": """

@@ -96,6 +96,43 @@ def hold_out(frame, column, share, seed):
         },
         {"test-hold-out"},
     ),
+    "other groups when the rows stand in another order": (
+        {
+            "hold-out": """
+def hold_out(frame, column, share, seed):
+    names = frame[column].unique()
+    count = max(1, round(share * len(names)))
+    return frame[column].isin(np.random.default_rng(seed).choice(names, count, replace=False))
+"""
+        },
+        {"test-hold-out"},
+    ),
+    "always rounded up": (
+        {
+            "hold-out": """
+def hold_out(frame, column, share, seed):
+    names = sorted(frame[column].unique())
+    count = int(np.ceil(share * len(names)))
+    return frame[column].isin(np.random.default_rng(seed).choice(names, count, replace=False))
+"""
+        },
+        {"test-hold-out"},
+    ),
+    "the same word in two columns links": (
+        {
+            "components": """
+def components(frame, columns):
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+    words = pd.factorize(frame[columns].to_numpy().ravel())[0]  # (N * columns,), a scene "a" and a person "a" alike
+    rows = np.repeat(np.arange(len(frame)), len(columns))
+    size = len(frame) + words.max() + 1
+    graph = coo_matrix((np.ones(len(rows)), (rows, len(frame) + words)), shape=(size, size))
+    return connected_components(graph, directed=False)[1][: len(frame)]
+"""
+        },
+        {"test-components"},
+    ),
     "hangs together only if all columns agree": (
         {
             "components": """
