@@ -13,8 +13,8 @@
 # | **Points** | 24 by tests (some tests are hidden), 15 for three written answers |
 #
 # **Rules.** Write where it says so; you may add cells. Do not change test cells: the grader puts back its own. Visible
-# tests tell you that you are on the right way; hidden ones repeat them with other votes. A cell may take 30 seconds;
-# the panels of task 6 need about four, all others less. Before you hand in: *Kernel → Restart Kernel and Run All Cells*.
+# tests tell you that you are on the right way; hidden ones repeat them with other votes. A cell may take 30 seconds,
+# none needs more than five. Before you hand in: *Kernel → Restart Kernel and Run All Cells*.
 #
 # **Tasks 4 to 7 do not use your code of tasks 1 to 3**, so a slip early on costs little.
 
