@@ -60,9 +60,9 @@ def test_a_colour_cast_is_seen_in_any_direction(portrait, form):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("half, lowest", [("final", 0.85), ("last", 0.6)])
-def test_unseen_faults_of_real_portraits_are_ranked(half, lowest):
-    table = measured(described(half, mixed=2, every=2), {"model": load_checkpoint(DEFAULT_MODEL)})
+@pytest.mark.parametrize("half, every, lowest", [("final", 3, 0.85), ("last", 1, 0.6)])
+def test_unseen_faults_of_real_portraits_are_ranked(half, every, lowest):
+    table = measured(described(half, every=every), {"model": load_checkpoint(DEFAULT_MODEL)})
     single = table[table["kind"] == "single"]
     assert single["model"].mean() > 0.9
     by_name = single.groupby("name")["model"].mean()
@@ -71,7 +71,7 @@ def test_unseen_faults_of_real_portraits_are_ranked(half, lowest):
     for cue in ("variance of Laplacian", "gradient energy", "entropy"):
         assert single[cue].mean() < single["model"].mean() - 0.15
     # Faults of different kinds have no common scale of severity: the damage seen beside the unharmed picture decides.
-    assert table[table["kind"].isin(("one each", "two each"))]["model ~ jod"].mean() > 0.75
+    assert table[table["kind"].isin(("one each", "two each"))]["model ~ jod"].mean() > 0.7
 
 
 @pytest.mark.slow
