@@ -1,14 +1,20 @@
-"""What starts often starts light: the package and the command line's help load no heavy library.
+"""What starts often starts light: the package and the command line's help load no heavy library; rooms load one way.
 
 How long both take, beside a bare Python, is measured by ``pqa-lab benchmark speed``.
 """
 
+import ast
 import json
 import subprocess
 import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
 
 import pytest
 
+import pqa_lab
+
+PACKAGE = Path(pqa_lab.__file__).parent
 HEAVY = (
     "torch",
     "torchvision",
@@ -51,3 +57,20 @@ def test_scaling_loads_no_torch():
     loaded = loaded_by("import pqa_lab.scaling; pqa_lab.scaling.scale")
     assert "scipy" in loaded  # the check sees what is there
     assert [name for name in ("torch", "plotly", "transformers", "datasets") if name in loaded] == []
+
+
+def test_rooms_import_in_one_direction():
+    """What a room needs when it is loaded never leads back to it; what is imported inside a function may look right."""
+    graph: dict[str, set[str]] = {}
+    for file in PACKAGE.rglob("*.py"):
+        room = file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        for line in ast.parse(file.read_text("utf-8")).body:
+            if isinstance(line, ast.ImportFrom) and (line.module or "").startswith("pqa_lab"):
+                names = [line.module, *(f"{line.module}.{name.name}" for name in line.names)]
+                found = {name.split(".")[1] for name in names if "." in name}
+                found = {r for r in found if (PACKAGE / r).is_dir() or (PACKAGE / f"{r}.py").exists()}
+                graph.setdefault(room, set()).update(found - {room})
+    order = list(TopologicalSorter(graph).static_order())  # raises CycleError, which names the circle
+    assert {"scaling", "methods", "training", "evaluation", "widgets", "cli"} <= set(order)
+    road = [room for room in order if room in ("scaling", "scenes", "views", "methods", "training", "evaluation")]
+    assert road == ["scaling", "scenes", "views", "methods", "training", "evaluation"]
