@@ -13,7 +13,6 @@ import pandas as pd
 SURVEY = 'arXiv 2404.11159, "Deep Portrait Quality Assessment. A NTIRE 2024 Challenge Survey", CVPRW 2024'
 README = "DXOMARK-Research/PIQ2023, README.md, tables under Benchmarks"
 CHALLENGE_SCENES, CHALLENGE_IMAGES = 96, 7  # section 2, "Test Dataset and Evaluation"
-PIQ23_TEST_SCENES = 15  # the official scene split
 
 _TABLE1 = """
 team          method         key           section  piq23_srcc piq23_plcc piq23_krcc challenge_srcc challenge_plcc challenge_krcc
