@@ -15,8 +15,9 @@ HEAD = """\
 # Licences
 
 pqa_lab is Apache-2.0 ([LICENSE](LICENSE)), its own weights included: they were trained on pictures that the package
-draws itself. The photographs in examples and tests come with dependencies and are in the public domain in the United
-States: Eileen Collins (NASA, in scikit-image) and Grace Hopper (US Navy, in matplotlib).
+draws itself and, the default ranker, on parts of four photographs of things that scikit-image carries (cat, coffee cup,
+rocket, motorcycle). The portraits in examples and tests come with dependencies and are in the public domain in the
+United States: Eileen Collins (NASA, in scikit-image) and Grace Hopper (US Navy, in matplotlib).
 
 - **PIQ23** is for research only and may not be passed on. None of its images, scores or tables is here.
 - The methods are written anew from papers and, for facts, from public code; no code was copied

@@ -21,6 +21,7 @@ _ROOMS = (
     "methods",
     "training",
     "evaluation",
+    "generalization",
     "ranking",
     "viz",
     "widgets",

@@ -20,7 +20,7 @@ from pqa_lab.provenance import provenance
 numpydoc = pytest.importorskip("numpydoc.docscrape")
 
 ROOT = Path(__file__).parents[1]
-ROOMS = [f"pqa_lab.{room}" for room in (*pqa_lab._ROOMS, "generalization", "provenance")]
+ROOMS = [f"pqa_lab.{room}" for room in (*pqa_lab._ROOMS, "provenance")]
 # The same everywhere, so a docstring need not repeat them: CONTRIBUTING.md, "Words".
 USUAL = {
     "image",

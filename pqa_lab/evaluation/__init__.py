@@ -1,4 +1,8 @@
-"""Per-scene metrics, the challenge's protocol, and the survey's tables as data."""
+"""Per-scene metrics, the challenge's protocol, and the survey's tables as data.
+
+Read ``metrics``, ``protocol``, ``uncertainty`` and ``compare`` first. ``benchmark*``, ``behaviour*`` and
+``learning_curve`` train on simulated scenes and make the pages in ``results/``; ``speed`` times the metrics.
+"""
 
 from pqa_lab.evaluation.ceiling import label_noise_ceiling
 from pqa_lab.evaluation.compare import compare, paired_test

@@ -1,4 +1,5 @@
-"""The survey's losses and their relatives: one file an equation, a function and a thin module.
+"""The survey's losses and their relatives: one file an equation, a function, which the methods call, and a thin module
+for training scripts of your own.
 
 All take ``(pred, target, scene)`` of shape (B,) and give a scalar; images of one scene may lie anywhere in the batch.
 

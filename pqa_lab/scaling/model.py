@@ -6,7 +6,7 @@ F is the normal distribution function (Thurstone) or the logistic one (Bradley-T
 answers. Everything is computed from ratios that stay finite in both tails, so a pair with 10^6 votes is as safe as one
 with a single vote.
 
-Source: scaling.md section 2; Perez-Ortiz & Mantiuk, "A practical guide and software for analysing pairwise comparison
+Source: Perez-Ortiz & Mantiuk, "A practical guide and software for analysing pairwise comparison
 experiments", arXiv 1712.03686. *From public code*: the rounding of s.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import erfcx, expit, log_expit, log_ndtr, ndtr
 
 # 1 / Phi^-1(0.75) = 1.482602..., rounded as pwcmp and PIQ23 round it: the published scales use this very number, and
-# it moves a JOD by 1.5e-6 of itself.
+# it moves a JOD by 1.5e-6 of itself. Elsewhere in the package sigma is 1 / Phi^-1(0.75) itself.
 SIGMA = 1.4826
 SCALES = {"thurstone": SIGMA, "bradley-terry": 1 / np.log(3)}
 

@@ -5,7 +5,7 @@ tau. With lambda = 1 / tau^2 and Sigma = (H + lambda I)^-1 the condition is (Mac
 
     lambda |q|^2 + lambda tr Sigma - N + (1 - tau/3) = 0
 
-*Departure from scaling.md* ("marginal likelihood" alone): the last bracket. A few votes can put the bare maximum at
+*Beyond the bare marginal likelihood*: the last bracket. A few votes can put the bare maximum at
 tau = 0 (every interval would have no width) or at infinity (a 5:0 pair would run away); Chung et al. 2013,
 Psychometrika 78, give the Gamma(2) prior for this. It weighs as much as one image: at 100 images it moves tau by 0.3 %.
 """

@@ -1,6 +1,6 @@
 """Which pair to ask next: random, matchings, Swiss, TrueSkill-like, ASAP-approx, A-optimal; and when to stop.
 
-Survey: section 2 (PIQ23's votes); scaling.md sections 1.9 and 6. All methods read one Gaussian posterior of the
+Survey: section 2 (PIQ23's votes); the papers named below. All methods read one Gaussian posterior of the
 qualities, mean m (N,) and covariance S (N, N), from the empirical-Bayes fit of the votes so far. A pair (i, j) looks at
 d = q_i - q_j ~ N(m_i - m_j, v) with v = S_ii + S_jj - 2 S_ij; with s = SIGMA, one vote's noise, moment matching gives
 
@@ -9,7 +9,7 @@ d = q_i - q_j ~ N(m_i - m_j, v) with v = S_ii + S_jj - 2 S_ij; with s = SIGMA, o
 
 - "asap": expected information gain, and the minimum spanning tree of its inverse as a batch (Mikhailiuk et al. 2020,
   arXiv 2004.05691, the approx mode). *Departure*: the posterior is Laplace's with its full covariance; ASAP passes
-  messages between images taken as independent. Measured equal or better (scaling.md section 6).
+  messages between images taken as independent. Measured: ``python -m pqa_lab.scaling.study_sampling``.
 - "a-optimal": greedily the pair that most reduces the expected trace of S, with the rank-1 update above after each.
 - "swiss" pairs neighbours of the current ranking; "trueskill" gives the most uncertain image the opponent of the best
   match quality (Herbrich et al. 2006). Both rank well but spoil the scale: near pairs only, so errors add up along it.

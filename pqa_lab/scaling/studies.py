@@ -3,7 +3,7 @@
     python -m pqa_lab.scaling.studies coverage [--simulations 200]
     python -m pqa_lab.scaling.studies speed [--scenes 50] [--baseline-fits 40]
 
-All votes are simulated: true JODs ~ N(0, 1.42^2), random pairs, the designs of scaling.md section 5.
+All votes are simulated: true JODs ~ N(0, 1.42^2), random pairs, from sparse to dense designs (``DESIGNS``).
 """
 
 import argparse

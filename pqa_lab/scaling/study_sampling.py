@@ -1,8 +1,7 @@
 """Votes against error for each sampling method, simulated: `python -m pqa_lab.scaling.study_sampling`.
 
-Survey: section 2; the design and the numbers to compare with are those of scaling.md section 6: 100 images, truth SD
-1.42 JOD, empirical-Bayes estimate, 6 runs; there random pairs need about 153 comparisons an image for an RMSE of 0.2
-JOD, ASAP-approx 107, A-optimal 104.
+Survey: section 2. 100 images, truth SD 1.42 JOD, empirical-Bayes estimate, 6 runs: random pairs need about 153
+comparisons an image for an RMSE of 0.2 JOD, ASAP-approx 107, A-optimal 104.
 """
 
 import time

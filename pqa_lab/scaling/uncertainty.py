@@ -13,7 +13,8 @@ J is what the votes scatter; ``ridge I`` is the scatter of the prior's own score
 pulls away from the truth. V is the plain sandwich without a prior, the posterior covariance if J = H (that is, if votes
 are independent), and the prior's variance for an image without votes. Quantiles are Student's t with K - 1 degrees.
 
-*Inferred*: counting the prior as one more observer, and r_k. *Stated* (scaling.md section 5): clusters, t_{K-1}.
+*Inferred*: counting the prior as one more observer, and r_k. The clustered sandwich with t_{K-1} is usual for few
+clusters.
 """
 
 from dataclasses import dataclass, replace

@@ -9,7 +9,10 @@ from datasets import Dataset
 from pqa_lab.errors import InputError
 from pqa_lab.scenes.rows import select_part
 
-KINDS = "simulated, simulated:50x100, piq23:PATH, challenge:PATH, folder:PATH, SOURCE:PATH, a .parquet or a folder"
+KINDS = (
+    "simulated, simulated:50x100, piq23:PATH, challenge:PATH, folder:PATH, hf:OWNER/NAME, SOURCE:PATH, a .parquet "
+    "or a folder"
+)
 
 
 def load_rows(spec: str, part: str | None = None, **options: Any) -> Dataset:

@@ -2,7 +2,6 @@
 
 Both are faces over one `PairSession`: it decides what to show, and a vote is on the disk before the next pair appears.
 What the browser gets is blind: freshly encoded JPEG bytes without metadata, no file names, left and right by lot.
-Notes on what breaks in JupyterLab (keys, trait names): notebooks.md section 0.
 """
 
 import html

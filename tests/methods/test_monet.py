@@ -94,7 +94,7 @@ def test_the_published_size_and_the_choice_of_five_opinions():
             model = MoNet.paper(mals=mals).eval()
             counts.append(sum(p.numel() for p in model.parameters()) / 1e6)
         prediction = model({"image": torch.empty(1, 3, 384, 384)})
-    # The counts of methods.md, whose ViT keeps a classifier of 0.77 M.
+    # Counts of the public code, whose ViT keeps a classifier of 0.77 M.
     np.testing.assert_allclose(np.add(counts, 0.769), [150, 206, 268, 335, 408.2, 487], atol=0.8)
     published = [abs(count / 408 - 1) < 0.01 for count in counts]
     assert published == [False, False, False, False, True, False]

@@ -193,7 +193,7 @@ def test_prior_sd_finds_the_spread_of_the_truth(sd):
 
 
 def test_default_prior_does_not_stretch_or_crush_sparse_scales():
-    """At 2.4 votes a pair pwcmp's prior has slope 0.70 (scaling.md); ours keeps 0.9 to 1."""
+    """At 2.4 votes a pair pwcmp's prior has slope 0.70; ours keeps 0.9 to 1."""
     slope = []
     for k in range(4):
         truth = np.random.default_rng(k).normal(0, 1.42, 50)

@@ -59,7 +59,7 @@ def test_scene_names_match_exactly_and_the_stand_in_shows_the_substring_bug(tabl
 
 
 def test_the_stand_in_has_the_public_statistics(tables):
-    """Aggregates that methods.md section 1.1 reports of the real tables."""
+    """Aggregates as published of the real tables."""
     scores = load_piq23_scores(tables)
     groups = scores.groupby("scene")
     np.testing.assert_allclose(groups["jod"].mean(), 0, atol=1e-9)

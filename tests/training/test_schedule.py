@@ -48,7 +48,7 @@ def test_step_is_torchs(period, gamma):
 
 
 def test_rqnets_warm_up_then_cosine_that_does_not_quite_reach_zero():
-    # methods.md section 2: linear per step for w, then (1 + cos(pi (t - w) / T)) / 2 with T = epochs x steps
+    # linear per step for w, then (1 + cos(pi (t - w) / T)) / 2 with T = epochs x steps
     r = recipe(schedule="cosine", warmup_epochs=3, lr=1e-5)
     values = factors(r, 20)
     w, total = 3 * STEPS, 20 * STEPS
