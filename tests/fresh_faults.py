@@ -218,8 +218,8 @@ SINGLES: dict[str, Form] = {
 }
 
 
-def together(shares: dict[str, float]) -> Form:
-    return lambda p, s, rng: reduce(lambda q, name: SINGLES[name](q, shares[name] * s, rng), shares, p)
+def together(shares: dict[str, float], forms: dict[str, Form] = SINGLES) -> Form:
+    return lambda p, s, rng: reduce(lambda q, name: forms[name](q, shares[name] * s, rng), shares, p)
 
 
 MIXTURES: dict[str, Form] = {
@@ -232,7 +232,9 @@ MIXTURES: dict[str, Form] = {
 }
 
 
-def groups() -> Iterator[tuple[str, str, np.ndarray, list[np.ndarray], np.ndarray]]:
+def groups(
+    singles: dict[str, Form] = SINGLES, mixtures: dict[str, Form] = MIXTURES, seed: int = 3
+) -> Iterator[tuple[str, str, np.ndarray, list[np.ndarray], np.ndarray]]:
     """``(kind, name, picture, seven photos, their severities)``, of both portraits.
 
     Kinds: ``"single"``, one fault that grows; ``"mixture"``, several that grow together; ``"one each"``, another single
@@ -240,10 +242,12 @@ def groups() -> Iterator[tuple[str, str, np.ndarray, list[np.ndarray], np.ndarra
     """
     for number, load in enumerate(PORTRAITS.values()):
         picture = load()
-        for kind, some in (("single", SINGLES), ("mixture", MIXTURES)):
+        for kind, some in (("single", singles), ("mixture", mixtures)):
             for index, (name, form) in enumerate(some.items()):
-                yield kind, name, picture, [harmed(form, picture, s, [3, number, index]) for s in LEVELS], LEVELS
+                yield kind, name, picture, [harmed(form, picture, s, [seed, number, index]) for s in LEVELS], LEVELS
         for index in range(4):
-            names = np.random.default_rng([3, number, index]).permutation(list(SINGLES))[: len(LEVELS)]
-            photos = [harmed(SINGLES[n], picture, s, [3, number, index, 1]) for n, s in zip(names, LEVELS, strict=True)]
+            names = np.random.default_rng([seed, number, index]).permutation(list(singles))[: len(LEVELS)]
+            photos = [
+                harmed(singles[n], picture, s, [seed, number, index, 1]) for n, s in zip(names, LEVELS, strict=True)
+            ]
             yield "one each", f"one each {index}", picture, photos, LEVELS

@@ -6,17 +6,16 @@ that neither those sets nor the training use. Ranges were set by eye and by the 
 
 import colorsys
 from collections.abc import Iterator
-from functools import reduce
+from functools import partial
 from itertools import product
 
+import fresh_faults
 import numpy as np
-from fresh_faults import LUMA, encoded, linear, spread
+from fresh_faults import LUMA, encoded, linear, spread, together
 from PIL import Image, features
-from real_faults import LEVELS, Form, filed, harmed, to_uint8, unit
+from real_faults import Form, filed, to_uint8, unit
 from scipy.ndimage import gaussian_filter, shift, zoom
 from scipy.special import betainc
-
-from pqa_lab.samples import PORTRAITS
 
 TUBE = np.array([[-0.48, 0.14, 0.02], [0.16, 0.1, 0.24], [-0.02, 0.02, -0.6]])  # its change of linear RGB
 
@@ -144,27 +143,18 @@ if features.check("avif"):
     SINGLES["AVIF"] = lambda p, s, rng: filed(p, "AVIF", quality=round(75 - 74 * s**0.6), speed=9)
 
 
-def together(shares: dict[str, float]) -> Form:
-    return lambda p, s, rng: reduce(lambda q, name: SINGLES[name](q, shares[name] * s, rng), shares, p)
-
-
+mixed = partial(together, forms=SINGLES)
 MIXTURES: dict[str, Form] = {
-    "a bar": together({"under (filmic)": 0.4, "noise (blotches)": 0.5, "smear (means)": 0.5, "JPEG (again)": 0.4}),
-    "a pocket": together({"haze (smudge)": 0.5, "blur (fringes)": 0.6, "cast (overlay)": 0.5}),
-    "a beach": together({"motion (trail)": 0.5, "over (pink)": 0.5, "sharpening (ratios)": 0.5}),
-    "an office": together({"blur (hexagon)": 0.5, "cast (fluorescent)": 0.6, "noise (Student)": 0.5}),
-    "a rescue": together({"motion (ellipse)": 0.4, "under (crushed)": 0.6, "smear (Kuwahara)": 0.6}),
+    "a bar": together(
+        {"under (filmic)": 0.4, "noise (blotches)": 0.5, "smear (means)": 0.5, "JPEG (again)": 0.4}, SINGLES
+    ),
+    "a pocket": mixed({"haze (smudge)": 0.5, "blur (fringes)": 0.6, "cast (overlay)": 0.5}),
+    "a beach": mixed({"motion (trail)": 0.5, "over (pink)": 0.5, "sharpening (ratios)": 0.5}),
+    "an office": mixed({"blur (hexagon)": 0.5, "cast (fluorescent)": 0.6, "noise (Student)": 0.5}),
+    "a rescue": mixed({"motion (ellipse)": 0.4, "under (crushed)": 0.6, "smear (Kuwahara)": 0.6}),
 }
 
 
 def groups() -> Iterator[tuple[str, str, np.ndarray, list[np.ndarray], np.ndarray]]:
-    """``(kind, name, picture, seven photos, their severities)``, of both portraits, as ``fresh_faults.groups``."""
-    for number, load in enumerate(PORTRAITS.values()):
-        picture = load()
-        for kind, some in (("single", SINGLES), ("mixture", MIXTURES)):
-            for index, (name, form) in enumerate(some.items()):
-                yield kind, name, picture, [harmed(form, picture, s, [4, number, index]) for s in LEVELS], LEVELS
-        for index in range(4):
-            names = np.random.default_rng([4, number, index]).permutation(list(SINGLES))[: len(LEVELS)]
-            photos = [harmed(SINGLES[n], picture, s, [4, number, index, 1]) for n, s in zip(names, LEVELS, strict=True)]
-            yield "one each", f"one each {index}", picture, photos, LEVELS
+    """As `fresh_faults.groups`, of these forms."""
+    return fresh_faults.groups(SINGLES, MIXTURES, seed=4)

@@ -122,23 +122,12 @@ def ranking(quick: bool) -> Rows:
     with tempfile.TemporaryDirectory() as folder:
         figures = child(PEAK + RANK, *map(str, _seven(Path(folder), width, height)))
     for when, words in (("first", "model loaded on the way"), ("again", "model loaded")):
-        wall, spent = figures[when]
-        yield (
-            f"rank {size}, {words}",
-            spent,
-            figures["decode"][1],
-            "CPU s",
-            figures["decode"][1] / spent,
-            ("decoding them in full with Pillow"),
-        )
-        yield (
-            f"rank {size}, {words}: elapsed",
-            wall,
-            figures["decode"][0],
-            "s",
-            figures["decode"][0] / wall,
-            ("the same; idle cores needed"),
-        )
+        for k, words_of_time, unit, note in (
+            (1, "", "CPU s", "decoding them in full with Pillow"),
+            (0, ": elapsed", "s", "the same; idle cores needed"),
+        ):
+            ours, decode = figures[when][k], figures["decode"][k]
+            yield f"rank {size}, {words}{words_of_time}", ours, decode, unit, decode / ours, note
     yield f"rank {size}: peak memory", figures["peak"], np.nan, "MB", np.nan, ""
 
 
